@@ -1,0 +1,8 @@
+-- SPDX-License-Identifier: MIT
+std = "lua54"
+max_line_length = 100
+cache = false
+exclude_files = { "build" }
+files["tests/**/*_spec.lua"] = { std = "+busted" }
+-- Declarations for editors: functions without bodies.
+files["scripts/meta"] = { ignore = { "212", "211" } }
