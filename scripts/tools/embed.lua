@@ -43,8 +43,10 @@ for i = 3, #arg do
   file:close()
   assert(load(source, "@" .. path, "t"))
   local id = "source_" .. (i - 2)
-  out[#out + 1] = ("\n/* %s */\nstatic const unsigned char %s[] = {\n%s};"):format(path, id, bytes(source .. "\0"))
-  entries[#entries + 1] = ('    {"%s", (const char *)%s, %d},'):format(module_name(path), id, #source)
+  out[#out + 1] = ("\n/* %s */\nstatic const unsigned char %s[] = {\n%s};"):format(path, id,
+    bytes(source .. "\0"))
+  entries[#entries + 1] = ('    {"%s", (const char *)%s, %d},'):format(module_name(path), id,
+    #source)
 end
 out[#out + 1] = "\nconst struct atlL_embedded atlL_embedded[] = {"
 out[#out + 1] = table.concat(entries, "\n")
