@@ -170,7 +170,7 @@ end
 
 put("# The Lua API of atools")
 put("")
-put("Generated from the annotations in `scripts/meta` and `scripts/lib` by `make docs`: edit those.")
+put("Written by `make docs` from the annotations in `scripts/meta` and `scripts/lib`: edit them.")
 put("")
 local modules = group()
 put_contents(modules)
