@@ -107,7 +107,7 @@ if [ -z "${VALGRIND:-}" ]; then
         # The same modules in the distribution's interpreter. An instrumented
         # module cannot be loaded there.
         if [ -z "${SANITIZE:-}" ]; then
-            eval "$(make -s lua-env BUILD="$build")"
+            eval "$(env -u MAKEFLAGS -u MFLAGS make -s lua-env BUILD="$build")"
             for spec in $specs; do
                 name=${spec#tests/}
                 suite "lua5.4 ${name%_spec.lua}" 120 lua5.4 tests/support/busted.lua "$spec"
