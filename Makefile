@@ -19,7 +19,7 @@ all: build
 
 # What this machine has; made first, after the missing packages are installed.
 ifneq ($(filter-out clean help lua-env,$(or $(MAKECMDGOALS),all)),)
--include $(BUILD)/config.mk
+include $(BUILD)/config.mk
 endif
 $(BUILD)/config.mk: Makefile scripts/tools/deps.sh
 	@mkdir -p $(@D)
