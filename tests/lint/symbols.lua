@@ -35,7 +35,7 @@ local MEMORY = kit.set [[
 local NEVER = kit.set [[
   exit _exit _Exit abort quick_exit atexit
   printf vprintf puts putchar putc fputc_unlocked stdout perror __printf_chk __vprintf_chk
-  strcpy strcat sprintf vsprintf gets strtok strerror localtime gmtime
+  strcpy strcat sprintf vsprintf gets strtok localtime gmtime
 ]]
 
 local function is_system(name)
