@@ -142,7 +142,7 @@ objects: $(call obj,$(ENGINE) $(BINDINGS) $(RUNNER) $(SUPPORT) $(TESTS) $(FUZZER
 docs: ## writes scripts/API.md from the annotations
 	$(call say,DOC)$(LUA) scripts/tools/apidoc.lua >$(BUILD)/API.md && cp $(BUILD)/API.md scripts/API.md
 install: build ## into $(DESTDIR)$(PREFIX)
-	@scripts/tools/install.sh install $(BUILD) "$(DESTDIR)" "$(PREFIX)" $(VERSION)
+	@PKG_LIBS="$(PKG_LIBS)" scripts/tools/install.sh install $(BUILD) "$(DESTDIR)" "$(PREFIX)" $(VERSION)
 uninstall: ## removes what install put there
 	@scripts/tools/install.sh uninstall $(BUILD) "$(DESTDIR)" "$(PREFIX)" $(VERSION)
 lua-env: ## prints the exports that let lua5.4 find the build tree

@@ -104,10 +104,11 @@ if [ -z "${VALGRIND:-}" ]; then
                     "$ATOOLS_LUA" tests/support/busted.lua "$spec"
             done
         done
-        # The same modules in the distribution's interpreter. An instrumented
-        # module cannot be loaded there.
+        # The same modules in the distribution's interpreter, and all of it
+        # installed. Instrumented modules cannot be loaded there.
         if [ -z "${SANITIZE:-}" ]; then
             eval "$(env -u MAKEFLAGS -u MFLAGS make -s lua-env BUILD="$build")"
+            suite install 120 tests/install/install_test.sh "$build"
             for spec in $specs; do
                 name=${spec#tests/}
                 suite "lua5.4 ${name%_spec.lua}" 120 lua5.4 tests/support/busted.lua "$spec"
