@@ -63,6 +63,10 @@ ATL_API const char *atl_addr_family(const struct atl_addr *addr); /* "ipv4", "ip
 ATL_API size_t atl_addr_format(const struct atl_addr *addr, char *buf,
                                size_t size);
 
+/* Numeric addresses of this machine's interfaces that are up; at most `size`
+   are filled, the number of all is returned, or negative. */
+ATL_API int atl_local_addresses(struct atl_addr *out, size_t size);
+
 #ifdef __cplusplus
 }
 #endif

@@ -319,10 +319,6 @@ ATL_API void atl_listener_stats(const struct atl_listener *l,
 /* The listener a stream came from, or NULL (also once that was freed). */
 ATL_API struct atl_listener *atl_stream_listener(const struct atl_stream *s);
 
-/* Numeric addresses of this machine's interfaces that are up; at most `size`
-   are filled, the number of all is returned, or negative. */
-ATL_API int atl_local_addresses(struct atl_addr *out, size_t size);
-
 #ifdef __cplusplus
 }
 #endif

@@ -3,8 +3,8 @@
  * The call table: every system call the engine makes on its loop's thread goes
  * through one, so that a test or a simulated network can stand in for the
  * kernel. Table entries return a value >= 0 or -errno and do not retry; the
- * atl__os_ functions below are what the engine calls: they retry EINTR (close
- * is never retried) and add nothing else.
+ * atl__os_ functions below retry the calls a signal can interrupt (close is
+ * never retried) and add nothing else.
  *
  * Sockets and descriptors are non-blocking and close-on-exec from birth.
  */
@@ -74,16 +74,37 @@ struct atl_os {
 /* The operating system. */
 extern const struct atl_os atl__os_real;
 
-/* One wrapper per entry, named after it: EINTR retried, see above. */
-static inline ssize_t atl__os_recv(const struct atl_os *os, int fd, void *buf,
-                                   size_t n, int flags)
+/*
+ * The calls a signal can interrupt; the others are made through the table
+ * directly. Waiting is not here: an interrupted wait ends the turn.
+ */
+ssize_t atl__os_recv(const struct atl_os *os, int fd, void *buf, size_t n,
+                     int flags);
+ssize_t atl__os_read(const struct atl_os *os, int fd, void *buf, size_t n);
+ssize_t atl__os_sendmsg(const struct atl_os *os, int fd, const struct msghdr *m,
+                        int flags);
+ssize_t atl__os_recvmsg(const struct atl_os *os, int fd, struct msghdr *m,
+                        int flags);
+ssize_t atl__os_writev(const struct atl_os *os, int fd, const struct iovec *v,
+                       int n);
+int atl__os_accept(const struct atl_os *os, int fd, struct sockaddr *sa,
+                   socklen_t *n);
+/* An interrupted connect goes on by itself: -EINPROGRESS, as ever. */
+int atl__os_connect(const struct atl_os *os, int fd, const struct sockaddr *sa,
+                    socklen_t n);
+int atl__os_open_read(const struct atl_os *os, const char *path);
+
+static inline int atl__os_close(const struct atl_os *os, int fd)
 {
-    ssize_t r;
-    do {
-        r = os->calls->recv(os->self, fd, buf, n, flags);
-    } while (r == -4 /* -EINTR, see the static assertion in os.c */);
-    return r;
+    return os->calls->close(os->self, fd);
 }
-/* ... the loop author completes these (mechanically). */
+
+/* The standard error stream, for the log; what cannot be written is lost. */
+void atl__os_stderr(const char *bytes, size_t length);
+
+/* Number of a network interface ("eth0" or "3"), 0 when there is none, and
+   its name ("" when there is none; `buf` of 32 bytes is enough). */
+unsigned atl__os_interface(const char *name);
+const char *atl__os_interface_name(unsigned number, char *buf, size_t size);
 
 #endif
