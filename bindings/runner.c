@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The runner: a Lua interpreter whose main chunk is a task on a live loop.
+ * This file makes the state and the loop, drives them, and turns signals into
+ * an orderly end; what the options mean is said in scripts/lib/atools/
+ * runner.lua.
+ */
+#include "runner.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+
+#include "atools_lua.h"
+
+/* One per process, for the signal handler's sake. */
+static struct runner {
+    struct runner_options options;
+    char **argv;
+    int argc;
+    lua_State *L;
+    struct atl_loop *volatile loop;
+    volatile sig_atomic_t signals, last_signal;
+    int seen_signals;
+    bool ended; /* the exit code is known, nothing more is to run */
+    int code;
+} runner;
+
+static void complain(const char *text)
+{
+    fflush(stdout);
+    fprintf(stderr, RUNNER_NAME ": %s\n", text);
+}
+
+/* --- signals ----------------------------------------------------------------
+ */
+
+static void on_alarm(int number)
+{
+    (void)number;
+    _exit(128 + (int)runner.last_signal);
+}
+
+/*
+ * The first signal asks for an orderly end, the second for an end now. A
+ * script that never returns to the loop would hear neither: so the second one
+ * also sets the alarm.
+ */
+static void on_signal(int number)
+{
+    runner.last_signal = number;
+    if (++runner.signals > 1)
+        alarm(1);
+    if (runner.loop != NULL)
+        atl_loop_wake(runner.loop);
+}
+
+static void install_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGTERM, &action, NULL);
+    /* a background job of a shell without job control has SIGINT ignored */
+    struct sigaction old;
+    if (sigaction(SIGINT, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+        sigaction(SIGINT, &action, NULL);
+    action.sa_handler = on_alarm;
+    sigaction(SIGALRM, &action, NULL);
+    atl_signal_ignore_pipe();
+}
+
+/* --- calling Lua ------------------------------------------------------------
+ */
+
+static int message_handler(lua_State *L)
+{
+    luaL_traceback(L, L, luaL_tolstring(L, 1, NULL), 1);
+    return 1;
+}
+
+/* Runs `fn` protected with `arg`; a failure is told. */
+static bool run_protected(lua_CFunction fn, void *arg)
+{
+    lua_State *L = runner.L;
+    lua_pushcfunction(L, message_handler);
+    int base = lua_gettop(L);
+    lua_pushcfunction(L, fn);
+    lua_pushlightuserdata(L, arg);
+    bool ok = lua_pcall(L, 1, 0, base) == LUA_OK;
+    if (!ok)
+        complain(lua_tostring(L, -1));
+    lua_settop(L, base - 1);
+    return ok;
+}
+
+static int l_finish(lua_State *L)
+{
+    runner.code = (int)luaL_checkinteger(L, 1);
+    runner.ended = true;
+    atl_loop_wake(runner.loop);
+    return 0;
+}
+
+/* The global `arg` as lua makes it: the script at 0, options below. */
+static void make_arg(lua_State *L)
+{
+    int script = runner.options.script;
+    lua_createtable(L, runner.argc - script, script + 1);
+    for (int i = 0; i < runner.argc; i++) {
+        lua_pushstring(L, runner.argv[i]);
+        lua_rawseti(L, -2, i - script);
+    }
+    lua_setglobal(L, "arg");
+}
+
+static void push_options(lua_State *L)
+{
+    const struct runner_options *o = &runner.options;
+    lua_createtable(L, 0, 6);
+    lua_createtable(L, (int)o->action_count, 0);
+    for (size_t i = 0; i < o->action_count; i++) {
+        lua_createtable(L, 2, 0);
+        lua_pushstring(L,
+                       o->actions[i].kind == RUNNER_CODE ? "code" : "module");
+        lua_rawseti(L, -2, 1);
+        lua_pushstring(L, o->actions[i].text);
+        lua_rawseti(L, -2, 2);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_setfield(L, -2, "actions");
+    lua_createtable(L, (int)o->listen_count, 0);
+    for (size_t i = 0; i < o->listen_count; i++) {
+        lua_pushstring(L, o->listen[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_setfield(L, -2, "listen");
+    if (o->script != 0)
+        lua_pushstring(L, runner.argv[o->script]);
+    else if (!o->interactive && o->action_count == 0)
+        lua_pushliteral(L, "-");
+    else
+        lua_pushnil(L);
+    lua_setfield(L, -2, "script");
+    lua_pushboolean(L, o->interactive);
+    lua_setfield(L, -2, "interactive");
+    lua_pushboolean(L, !o->ignore_environment);
+    lua_setfield(L, -2, "init");
+    lua_pushcfunction(L, l_finish);
+    lua_setfield(L, -2, "finish");
+}
+
+/* Opens everything and queues the main task. */
+static int l_start(lua_State *L)
+{
+    luaL_checkversion(L);
+    if (runner.options.ignore_environment) {
+        lua_pushboolean(L, 1); /* lua's own signal to its libraries */
+        lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
+    }
+    luaL_openlibs(L);
+    if (runner.options.warnings)
+        lua_warning(L, "@on", 0);
+    make_arg(L);
+    struct atl_error why;
+    if (atlL_open(L, runner.loop, &why) < 0)
+        return luaL_error(L, "%s", why.text);
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "atools.runner");
+    lua_call(L, 1, 1);
+    lua_getfield(L, -1, "main");
+    push_options(L);
+    if (atlL_spawn(L, 1) < 0)
+        return luaL_error(L, "not enough memory");
+    return 0;
+}
+
+/* Calls a function of scripts/lib/atools/runner.lua; the integer it returns is
+   the exit code. */
+static int l_call(lua_State *L)
+{
+    const char *name = lua_touserdata(L, 1);
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "atools.runner");
+    lua_call(L, 1, 1);
+    lua_getfield(L, -1, name);
+    lua_call(L, 0, 1);
+    runner.code = (int)luaL_optinteger(L, -1, 0);
+    return 0;
+}
+
+/* --- the run ----------------------------------------------------------------
+ */
+
+static void handle_signals(void)
+{
+    if (runner.signals == runner.seen_signals)
+        return;
+    runner.seen_signals = (int)runner.signals;
+    if (runner.signals > 1) {
+        runner.code = 128 + (int)runner.last_signal;
+        runner.ended = true;
+        return;
+    }
+    static char stop[] = "stop";
+    run_protected(l_call, stop);
+}
+
+static void drive(void)
+{
+    while (!runner.ended && atl_loop_alive(runner.loop)) {
+        int result = atl_loop_step(runner.loop, ATL_NEVER);
+        if (result < 0) {
+            complain(atl_error_text(result));
+            runner.code = 1;
+            return;
+        }
+        handle_signals();
+    }
+    static char ended[] = "ended";
+    if (!runner.ended && !run_protected(l_call, ended))
+        runner.code = 1;
+}
+
+static int run(void)
+{
+    struct atl_error why;
+    const struct runner_options *o = &runner.options;
+    if (o->max_files != 0) {
+        size_t got;
+        if (atl_fdlimit_set(o->max_files, &got, &why) < 0)
+            atl_log(ATL_LOG_WARNING, "--max-files: %s", why.text);
+    }
+    struct atl_loop *loop;
+    const struct atl_loop_options options = {.backend = o->backend};
+    if (atl_loop_new(&loop, &options, &why) < 0) {
+        complain(why.text);
+        return 1;
+    }
+    runner.loop = loop;
+    runner.L = luaL_newstate();
+    if (runner.L == NULL) {
+        complain("not enough memory");
+        runner.loop = NULL;
+        atl_loop_free(&loop);
+        return 1;
+    }
+    install_signals();
+    if (run_protected(l_start, NULL))
+        drive();
+    else
+        runner.code = 1;
+    atlL_close(runner.L);
+    lua_close(runner.L);
+    runner.loop = NULL;
+    atl_loop_free(&loop);
+    return runner.code;
+}
+
+static int show_version(void)
+{
+    printf("atools %s (%s)\n", ATL_VERSION, LUA_RELEASE);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct atl_error why;
+    runner.argc = argc;
+    runner.argv = argv;
+    struct runner_options *o = &runner.options;
+    if (runner_options_init(o, argc, argv, &why) < 0) {
+        complain(why.text);
+        fputs(runner_usage, stderr);
+        return 1;
+    }
+    if (o->mode == RUNNER_RUN && o->script == 0 && o->action_count == 0 &&
+        !o->interactive && isatty(STDIN_FILENO))
+        o->interactive = o->version = true;
+    int code = 0;
+    switch (o->mode) {
+    case RUNNER_HELP:
+        fputs(runner_usage, stdout);
+        break;
+    case RUNNER_BACKENDS:
+        for (const char *const *name = atl_backend_names(); *name; name++)
+            puts(*name);
+        break;
+    case RUNNER_VERSION:
+        show_version();
+        break;
+    case RUNNER_RUN:
+        if (o->version)
+            show_version();
+        code = run();
+        break;
+    }
+    runner_options_fini(o);
+    if (fflush(stdout) != 0 && code == 0)
+        code = 1;
+    return code;
+}
