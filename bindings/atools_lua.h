@@ -47,6 +47,7 @@ ATL_API int atlL_listen(lua_State *L, const char *address,
  * from atlL_wait until it ended.
  *
  *   static int l_lookup(lua_State *L) {
+ *       atlL_wait_check(L);
  *       struct job *job = start_job(...);
  *       return atlL_wait(L, &job->wait, cancel_job, job);
  *   }
@@ -80,6 +81,9 @@ struct atlL_wait {
 #define ATLL_WAIT_INIT {0}
 ATL_API int atlL_wait(lua_State *L, struct atlL_wait *wait,
                       atlL_cancel_fn *cancel, void *arg);
+/* Raises, naming the obstacle, where atlL_wait would: to be called before
+   starting what a wait would have to take back. [-0, +0, e] */
+ATL_API void atlL_wait_check(lua_State *L);
 ATL_API void atlL_wake(struct atlL_wait *wait, atlL_push_fn *push, void *arg);
 
 /*

@@ -131,10 +131,7 @@ void atlL_task_where(struct atlL_task *task, const char *what);
    `what` (static text such as "read") says in tasks() what it waits for. */
 int atlL_wait_timed(lua_State *L, struct atlL_wait *wait, const char *what,
                     double timeout, atlL_cancel_fn *cancel, void *arg);
-/* Raises, naming the obstacle, unless a wait could suspend here. To be called
-   before starting what a wait would have to take back. [-0, +0, e] */
-void atlL_wait_check(lua_State *L);
-/* Whether it could. */
+/* Whether a wait could suspend here: where atlL_wait_check does not raise. */
 bool atlL_can_wait(lua_State *L);
 /*
  * As atlL_wake, but resumes the task at once instead of queueing it: only for

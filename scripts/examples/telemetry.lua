@@ -1,4 +1,5 @@
--- Collects "name value" lines, reports each 5 s: atools-lua scripts/examples/telemetry.lua [address [seconds]]
+-- Collects "name value" lines and reports each 5 s:
+--   atools-lua scripts/examples/telemetry.lua [address [seconds]]
 -- then: echo load 0.5 | nc -N 127.0.0.1 7020
 local atools = require "atools"
 local asocket = require "asocket"
