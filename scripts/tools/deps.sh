@@ -50,7 +50,6 @@ for set in "$@"; do
         need lua-check command_v luacheck
         need clang command_v clang
         need clang-format command_v clang-format
-        need git command_v git
         ;;
     fuzz)
         need clang command_v clang

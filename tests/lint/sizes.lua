@@ -28,6 +28,11 @@ local function parameters(signature)
   return n
 end
 
+-- A system call takes what the kernel wants, a check hides behind its macro.
+local function any_parameters(path)
+  return path == "engine/os/os.c" or path:find("^tests/support/check")
+end
+
 local function check_c(path)
   local number, start, signature = 0, nil, ""
   for line in io.lines(path) do
@@ -35,7 +40,7 @@ local function check_c(path)
     if line == "{" then
       start = number
       local n = parameters(signature)
-      if n > PARAMETERS and not path:find("^tests/support/check") then -- behind macros
+      if n > PARAMETERS and not any_parameters(path) then
         kit.complain("%s:%d: %d parameters, %d at most", path, number, n, PARAMETERS)
       end
     elseif line:find("^}") then
