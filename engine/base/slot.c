@@ -122,3 +122,13 @@ void *atl__slots_get(const struct atl_slots *slots, uint64_t token)
     const struct slot *slot = slot_at(slots, number);
     return slot->generation == token >> 32 ? slot->object : NULL;
 }
+
+void *atl__slots_next(const struct atl_slots *slots, uint32_t *cursor)
+{
+    while (*cursor / PAGE < slots->page_count) {
+        struct slot *slot = slot_at(slots, (*cursor)++);
+        if (slot->object != NULL)
+            return slot->object;
+    }
+    return NULL;
+}

@@ -19,5 +19,7 @@ int atl__slots_take(struct atl_slots *slots, void *object, uint64_t *token);
 void atl__slots_give(struct atl_slots *slots, uint64_t token);
 /* NULL for a stale or invented token. */
 void *atl__slots_get(const struct atl_slots *slots, uint64_t token);
+/* Walks the objects: start with *cursor 0; NULL at the end. */
+void *atl__slots_next(const struct atl_slots *slots, uint32_t *cursor);
 
 #endif

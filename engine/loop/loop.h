@@ -22,7 +22,8 @@
 struct atl_object;
 struct atl_object_kind {
     enum atl_kind kind;
-    /* starts closing, as the public close of the kind; for atl_loop_free */
+    /* for atl_loop_free: ends it without waiting for anything; must lead to
+       atl__object_close before it returns */
     void (*close)(struct atl_object *o);
     /* phase 5: on_close */
     void (*closed)(struct atl_object *o);
@@ -34,12 +35,16 @@ struct atl_object {
     const struct atl_object_kind *kind; /* borrows */
     struct atl_loop *loop;              /* borrows */
     struct atl_object *next_closing;    /* peer, close queue */
-    uint16_t ops;  /* operations in flight */
-    uint8_t busy;  /* callbacks of it on the stack */
-    uint8_t state; /* enum atl_object_state */
+    uint16_t ops;                       /* operations in flight */
+    uint8_t busy;                       /* callbacks of it on the stack */
+    uint8_t state;                      /* enum atl_object_state */
     bool keeps_alive;
 };
-enum atl_object_state { ATL_OBJECT_OPEN, ATL_OBJECT_CLOSING, ATL_OBJECT_CLOSED };
+enum atl_object_state {
+    ATL_OBJECT_OPEN,
+    ATL_OBJECT_CLOSING,
+    ATL_OBJECT_CLOSED
+};
 
 void atl__object_init(struct atl_object *o, struct atl_loop *loop,
                       const struct atl_object_kind *kind, bool keeps_alive);
@@ -65,7 +70,6 @@ void atl__object_close(struct atl_object *o);
 struct atl_io;
 typedef void atl_io_fn(struct atl_io *io, unsigned ready);
 struct atl_io {
-    struct atl_io *next_dirty; /* peer */
     atl_io_fn *fn;
     uint64_t token; /* 0: closed */
     int fd;
@@ -73,6 +77,11 @@ struct atl_io {
     bool dirty;
     bool always_ready; /* a regular file: no backend watches those */
 };
+/*
+ * HANGUP is told once: the loop takes it out of `want` before calling `fn`. A
+ * descriptor reported DEAD goes on being reported while anything is wanted:
+ * the owner must close it or want nothing.
+ */
 /* Registers nothing yet. -ENOMEM; -EMFILE with words when the backend cannot
    watch so high a descriptor ("use poll or epoll"). */
 int atl__io_open(struct atl_io *io, struct atl_loop *loop, int fd,
@@ -101,10 +110,10 @@ char *atl__loop_read_buffer(struct atl_loop *loop);
  */
 #define ATL_GATHER_SIZE 65536
 struct atl_gather {
-    char *bytes;                     /* owns, ATL_GATHER_SIZE */
+    char *bytes; /* owns, ATL_GATHER_SIZE */
     size_t length;
-    void *owner;                     /* peer: a stream, or NULL */
-    void (*flush)(void *owner);      /* must leave length 0 and owner NULL */
+    void *owner;                /* peer: a stream, or NULL */
+    void (*flush)(void *owner); /* must leave length 0 and owner NULL */
 };
 struct atl_gather *atl__loop_gather(struct atl_loop *loop);
 

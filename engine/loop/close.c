@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end of objects. Closing only queues: on_close runs in phase 5, memory is
+ * freed at the end of phase 6 once no callback of the object is on the stack
+ * and no operation of it is in flight.
+ */
+#include "loop/private.h"
+
+void atl__object_init(struct atl_object *o, struct atl_loop *loop,
+                      const struct atl_object_kind *kind, bool keeps_alive)
+{
+    *o = (struct atl_object){
+        .kind = kind, .loop = loop, .keeps_alive = keeps_alive};
+    atl__list_append(&loop->objects[kind->kind], &o->link);
+    loop->kept += keeps_alive;
+}
+
+void atl__object_fini(struct atl_object *o)
+{
+    atl__object_keep_alive(o, false);
+    atl__list_remove(&o->link);
+}
+
+void atl__object_keep_alive(struct atl_object *o, bool keep)
+{
+    o->loop->kept += keep - o->keeps_alive;
+    o->keeps_alive = keep;
+}
+
+void atl__object_close(struct atl_object *o)
+{
+    struct atl_loop *loop = o->loop;
+    if (o->state != ATL_OBJECT_OPEN)
+        return;
+    o->state = ATL_OBJECT_CLOSING;
+    o->next_closing = NULL;
+    *loop->closing_end = o;
+    loop->closing_end = &o->next_closing;
+}
+
+void atl__close_run(struct atl_loop *loop)
+{
+    struct atl_object *o = loop->closing;
+    loop->closing = NULL;
+    loop->closing_end = &loop->closing;
+    while (o != NULL) {
+        struct atl_object *next = o->next_closing;
+        o->busy++;
+        o->kind->closed(o);
+        o->busy--;
+        atl__turn_unit_end(loop);
+        atl__object_fini(o);
+        o->state = ATL_OBJECT_CLOSED;
+        o->next_closing = loop->closed;
+        loop->closed = o;
+        o = next;
+    }
+}
+
+void atl__close_free(struct atl_loop *loop)
+{
+    struct atl_object **link = &loop->closed;
+    while (*link != NULL) {
+        struct atl_object *o = *link;
+        if (o->busy > 0 || o->ops > 0) {
+            link = &o->next_closing;
+            continue;
+        }
+        *link = o->next_closing;
+        o->kind->free(o);
+    }
+}
