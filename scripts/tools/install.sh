@@ -29,7 +29,9 @@ list() { # mode, source, place below the prefix
     done
     each scripts/stubs/*.lua share/lua/5.4
     each scripts/meta/*.lua share/atools/meta
-    each scripts/examples/* share/atools/examples
+    find scripts/examples -type d | while read -r directory; do
+        each "$directory"/* "share/atools/${directory#scripts/}"
+    done
     for file in scripts/API.md README.md LICENSE; do
         each "$file" share/doc/atools
     done
@@ -73,10 +75,6 @@ list | while read -r mode source place; do
     target=$destdir$prefix/$place
     if [ "$action" = uninstall ]; then
         rm -f "$target"
-        # Only directories of our own; rmdir keeps those that hold more.
-        case $place in
-        */atools/*) rmdir "${target%/*}" 2>/dev/null || : ;;
-        esac
         continue
     fi
     mkdir -p "${target%/*}"
@@ -85,4 +83,10 @@ list | while read -r mode source place; do
     *) install -m "$mode" "$source" "$target" ;;
     esac
 done
-[ "$action" = install ] || rmdir "$destdir$prefix/share/atools" 2>/dev/null || :
+# Of directories only our own go, and only when nothing else is in them.
+if [ "$action" = uninstall ]; then
+    for place in include lib/lua/5.4 share/lua/5.4 share share/doc; do
+        [ ! -d "$destdir$prefix/$place/atools" ] ||
+            find "$destdir$prefix/$place/atools" -depth -type d -empty -delete
+    done
+fi

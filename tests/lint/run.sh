@@ -25,7 +25,7 @@ warnings() {
     "$MAKE" -s -j"$(nproc)" BUILD="$BUILD/lint-$1" CC="$1" WERROR=1 objects
 }
 c_format() {
-    find engine bindings tests -name '*.[ch]' -exec clang-format --dry-run -Werror {} +
+    find engine bindings scripts tests -name '*.[ch]' -exec clang-format --dry-run -Werror {} +
 }
 api_reference() {
     lua5.4 scripts/tools/apidoc.lua | diff -u scripts/API.md - ||

@@ -8,7 +8,8 @@ local kit = require "kit"
 
 local FILE_LINES, FUNCTION_LINES, PARAMETERS = 600, 80, 5
 
--- Parameters of a declarator: commas of the parentheses after the name.
+-- Parameters of a declarator: commas of the parentheses after the name. The
+-- place for an error's text, last by convention, is not counted.
 local function parameters(signature)
   local list = signature:match("[%w_]+%s*(%b())%s*$")
   if not list or list == "(void)" then
@@ -25,7 +26,7 @@ local function parameters(signature)
       n = n + 1
     end
   end
-  return n
+  return list:find("struct atl_error %*why%)$") and n - 1 or n
 end
 
 -- A system call takes what the kernel wants, a check hides behind its macro.
