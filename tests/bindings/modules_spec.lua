@@ -9,8 +9,8 @@ local build = os.getenv("ATOOLS_BUILD") or "build"
 local native = build .. "/lua/atools/native.so"
 
 local function stock(code)
-  return process.run(("export LUA_PATH='%s/lua/?.lua;;' LUA_CPATH='%s/lua/?.so;;'; exec lua5.4 -e %s")
-    :format(build, build, process.quote(code)))
+  local paths = "export LUA_PATH='%s/lua/?.lua;;' LUA_CPATH='%s/lua/?.so;;'; "
+  return process.run(paths:format(build, build) .. "exec lua5.4 -e " .. process.quote(code))
 end
 
 local function in_runner(code)
@@ -64,8 +64,8 @@ end)
 
 describe("a second copy of the library", function()
   it("is refused by the runner, naming both", function()
-    local _, out = in_runner(("local open = assert(package.loadlib('%s', 'luaopen_atools_native'))\n")
-      :format(native) .. "print(pcall(open))")
+    local open = "assert(package.loadlib('%s', 'luaopen_atools_native'))"
+    local _, out = in_runner(("print(pcall(%s))"):format(open:format(native)))
     assert.matches("^false", out)
     assert.is_truthy(out:find("atools-lua", 1, true), out)
     assert.is_truthy(out:find(native, 1, true), out)
