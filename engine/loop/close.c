@@ -38,6 +38,21 @@ void atl__object_close(struct atl_object *o)
     loop->closing_end = &o->next_closing;
 }
 
+/* Nothing will call into it any more: to be freed. */
+static void retire(struct atl_object *o)
+{
+    struct atl_loop *loop = o->loop;
+    atl__object_fini(o);
+    o->next_closing = loop->closed;
+    loop->closed = o;
+}
+
+void atl__object_done(struct atl_object *o)
+{
+    if (--o->ops == 0 && o->state == ATL_OBJECT_CLOSED)
+        retire(o);
+}
+
 void atl__close_run(struct atl_loop *loop)
 {
     struct atl_object *o = loop->closing;
@@ -49,10 +64,9 @@ void atl__close_run(struct atl_loop *loop)
         o->kind->closed(o);
         o->busy--;
         atl__turn_unit_end(loop);
-        atl__object_fini(o);
         o->state = ATL_OBJECT_CLOSED;
-        o->next_closing = loop->closed;
-        loop->closed = o;
+        if (o->ops == 0)
+            retire(o);
         o = next;
     }
 }
@@ -62,7 +76,7 @@ void atl__close_free(struct atl_loop *loop)
     struct atl_object **link = &loop->closed;
     while (*link != NULL) {
         struct atl_object *o = *link;
-        if (o->busy > 0 || o->ops > 0) {
+        if (o->busy > 0) {
             link = &o->next_closing;
             continue;
         }

@@ -127,7 +127,7 @@ static void close_all(struct atl_loop *loop)
                 struct atl_object *o =
                     ATL_CONTAINER(l, struct atl_object, link);
                 next = l->next;
-                if (o->state == ATL_OBJECT_OPEN)
+                if (o->state == ATL_OBJECT_OPEN || o->ops > 0)
                     o->kind->close(o);
             }
         }
@@ -150,6 +150,7 @@ static void destroy(struct atl_loop *loop)
         atl__posts_run(loop, &loop->flush);
     }
     close_all(loop);
+    atl__close_free(loop);
     atl__timers_drop(loop);
     atl__signals_fini(loop);
     atl__governor_fini(loop);

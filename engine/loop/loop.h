@@ -23,7 +23,8 @@ struct atl_object;
 struct atl_object_kind {
     enum atl_kind kind;
     /* for atl_loop_free: ends it without waiting for anything; must lead to
-       atl__object_close before it returns */
+       atl__object_close before it returns. Called again for a closed object
+       with operations in flight: these should end now */
     void (*close)(struct atl_object *o);
     /* phase 5: on_close */
     void (*closed)(struct atl_object *o);
@@ -62,6 +63,9 @@ static inline void atl__object_leave(struct atl_object *o)
 }
 /* Queues kind->closed for phase 5, then freeing. Once per object. */
 void atl__object_close(struct atl_object *o);
+/* One operation (counted in `ops`) ended. A closed object that had some stays
+   on its list, keeping the loop alive, until the last one ends. */
+void atl__object_done(struct atl_object *o);
 
 /*
  * Watched descriptors, embedded in their owner. `want` may be changed at any

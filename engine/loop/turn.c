@@ -42,6 +42,7 @@ void atl__turn_flush(struct atl_loop *loop)
 
 int atl__turn(struct atl_loop *loop, int64_t timeout_ns)
 {
+    atl__turn_unit_end(loop); /* what was written between the turns */
     int64_t wait_ns = atl__turn_limit(loop, timeout_ns);
     int n =
         loop->backend->wait(loop->self, loop->events, EVENTS_PER_TURN, wait_ns);
