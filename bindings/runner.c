@@ -231,6 +231,7 @@ static int run(void)
 {
     struct atl_error why;
     const struct runner_options *o = &runner.options;
+    runner_tune();
     if (o->max_files != 0) {
         size_t got;
         if (atl_fdlimit_set(o->max_files, &got, &why) < 0)

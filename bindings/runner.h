@@ -38,6 +38,8 @@ struct runner_options {
 int runner_options_init(struct runner_options *o, int argc, char **argv,
                         struct atl_error *why);
 void runner_options_fini(struct runner_options *o);
+/* Sets what suits a server in the C library. */
+void runner_tune(void);
 /* The text of --help. */
 extern const char runner_usage[];
 
