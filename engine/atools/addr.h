@@ -31,7 +31,7 @@ struct atl_addr {
 struct atl_endpoint {
     char host[256]; /* no brackets; a zone stays: "fe80::1%eth0"; NUL ended */
     uint16_t port;
-    bool is_unix;   /* then host is the path; "@name" is abstract */
+    bool is_unix; /* then host is the path; "@name" is abstract */
 };
 
 /*
@@ -56,10 +56,12 @@ ATL_API int atl_addr_numeric(struct atl_addr *out, const char *host,
    socket, "" when unnamed). `buf` of 128 bytes is always enough. */
 ATL_API const char *atl_addr_host(const struct atl_addr *addr, char *buf,
                                   size_t size);
-ATL_API int atl_addr_port(const struct atl_addr *addr);          /* 0: none */
-ATL_API const char *atl_addr_family(const struct atl_addr *addr); /* "ipv4", "ipv6", "unix" */
+/* 0: none. */
+ATL_API int atl_addr_port(const struct atl_addr *addr);
+/* "ipv4", "ipv6", "unix". */
+ATL_API const char *atl_addr_family(const struct atl_addr *addr);
 
-/* "127.0.0.1:7000", "[::1]:7000", "unix:/path": what atl_endpoint_parse reads. */
+/* What atl_endpoint_parse reads: "127.0.0.1:7000", "[::1]:7000", ... */
 ATL_API size_t atl_addr_format(const struct atl_addr *addr, char *buf,
                                size_t size);
 

@@ -25,7 +25,7 @@ extern "C" {
 /* A switch in an option struct: zero keeps the default. */
 enum atl_switch { ATL_DEFAULT, ATL_ON, ATL_OFF };
 
-#define ATL_NEVER INT64_MAX          /* "no limit" for durations and sizes */
+#define ATL_NEVER INT64_MAX /* "no limit" for durations and sizes */
 #define ATL_SECOND INT64_C(1000000000)
 #define ATL_MILLISECOND INT64_C(1000000)
 
@@ -37,7 +37,7 @@ enum atl_code {
     ATL_EDNS = -4099,      /* the name could not be looked up */
     ATL_ETLS = -4100,
     ATL_EPOOL = -4101,
-    ATL_ESCRIPT = -4102    /* a handler raised */
+    ATL_ESCRIPT = -4102 /* a handler raised */
 };
 
 /* What failed, for a person: a code and a sentence without newline. */

@@ -32,7 +32,7 @@ struct atl_frame {
     enum atl_frame_kind kind;
     bool keep;      /* LINE, DELIMITER: the terminator stays in the frame */
     bool inclusive; /* lengths count their own bytes too */
-    uint8_t delimiter_length;            /* 1 .. ATL_DELIMITER_MAX */
+    uint8_t delimiter_length; /* 1 .. ATL_DELIMITER_MAX */
     char delimiter[ATL_DELIMITER_MAX];
     size_t size; /* FIXED */
     size_t max;  /* longest frame accepted, without terminator or length

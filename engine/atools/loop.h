@@ -88,8 +88,8 @@ ATL_API int atl_loop_prepare(struct atl_loop *loop, int64_t *timeout_ns);
 /* The one descriptor to poll for reading, or -1 where the backend has none. */
 ATL_API int atl_loop_fd(const struct atl_loop *loop);
 /* Fills up to `size` entries, returns how many there are in all. */
-ATL_API size_t atl_loop_pollfds(const struct atl_loop *loop,
-                                struct pollfd *out, size_t size);
+ATL_API size_t atl_loop_pollfds(const struct atl_loop *loop, struct pollfd *out,
+                                size_t size);
 
 /*
  * Work for the loop's thread, in caller's memory, which must stay until `fn`

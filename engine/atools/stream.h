@@ -64,13 +64,13 @@ struct atl_stream_handlers {
 
 struct atl_stream_options {
     const struct atl_frame *frame; /* copied; NULL: none */
-    size_t high, low, cap;  /* output marks: 1 MiB, 256 KiB, 8 MiB */
-    int64_t idle_ns;        /* nothing received or sent; default ATL_NEVER */
-    int64_t stall_ns;       /* output queued but none taken; 30 s */
-    int64_t linger_ns;      /* to wait for the peer's end when closing; 5 s */
-    int64_t connect_ns;     /* look-up to established; 10 s */
+    size_t high, low, cap;         /* output marks: 1 MiB, 256 KiB, 8 MiB */
+    int64_t idle_ns;    /* nothing received or sent; default ATL_NEVER */
+    int64_t stall_ns;   /* output queued but none taken; 30 s */
+    int64_t linger_ns;  /* to wait for the peer's end when closing; 5 s */
+    int64_t connect_ns; /* look-up to established; 10 s */
     enum atl_switch nodelay, keepalive; /* on, on */
-    enum atl_switch pull;   /* ON: on_data is never called, only on_read */
+    enum atl_switch pull; /* ON: on_data is never called, only on_read */
     uint64_t reserved[4];
 };
 
@@ -210,8 +210,8 @@ ATL_API void atl_stream_abort(struct atl_stream *s);
 enum atl_stream_state {
     ATL_STREAM_CONNECTING,
     ATL_STREAM_OPEN,
-    ATL_STREAM_DEAD,   /* the connection is gone, input may be left */
-    ATL_STREAM_CLOSED  /* closed here, or on_close is due */
+    ATL_STREAM_DEAD,  /* the connection is gone, input may be left */
+    ATL_STREAM_CLOSED /* closed here, or on_close is due */
 };
 ATL_API enum atl_stream_state atl_stream_state(const struct atl_stream *s);
 /* The peer ended (FIN seen and all before it delivered). */
@@ -271,15 +271,15 @@ struct atl_listener_handlers {
     void (*on_close)(struct atl_listener *l);
 };
 struct atl_listener_options {
-    int backlog;                   /* 4096; the OS may cut it */
-    size_t max_connections;        /* open at once; 0: no limit */
-    enum atl_switch reuse_port;    /* off */
-    enum atl_switch v6only;        /* off */
-    enum atl_switch refuse;        /* at the limits: ON accepts and closes,
-                                      off leaves clients in the queue */
-    enum atl_switch on_demand;     /* ON: accepts only as atl_listener_want */
-    struct atl_stream_options stream;                    /* of each stream */
-    const struct atl_stream_handlers *stream_handlers;   /* borrows */
+    int backlog;                /* 4096; the OS may cut it */
+    size_t max_connections;     /* open at once; 0: no limit */
+    enum atl_switch reuse_port; /* off */
+    enum atl_switch v6only;     /* off */
+    enum atl_switch refuse;     /* at the limits: ON accepts and closes,
+                                   off leaves clients in the queue */
+    enum atl_switch on_demand;  /* ON: accepts only as atl_listener_want */
+    struct atl_stream_options stream;                  /* of each stream */
+    const struct atl_stream_handlers *stream_handlers; /* borrows */
     uint64_t reserved[4];
 };
 /*
@@ -311,7 +311,7 @@ ATL_API int atl_listener_local(const struct atl_listener *l,
 ATL_API int atl_listener_fd(const struct atl_listener *l);
 struct atl_listener_stats {
     uint64_t accepted, refused, errors, pauses;
-    size_t connections; /* open now */
+    size_t connections;   /* open now */
     bool paused, starved; /* by the application; by a limit of descriptors */
 };
 ATL_API void atl_listener_stats(const struct atl_listener *l,

@@ -30,8 +30,8 @@ int atl__queue_append(struct atl_queue *q, const void *bytes, size_t length);
 int atl__queue_append2(struct atl_queue *q, const struct iovec piece[2]);
 /* Borrows `bytes` until release(ctx), called once when they were consumed or
    the queue is cleared. -ENOMEM: release is not called. */
-int atl__queue_append_ref(struct atl_queue *q, const void *bytes,
-                          size_t length, void (*release)(void *), void *ctx);
+int atl__queue_append_ref(struct atl_queue *q, const void *bytes, size_t length,
+                          void (*release)(void *), void *ctx);
 /* The first pieces, at most `size`; returns how many. */
 int atl__queue_pieces(const struct atl_queue *q, struct iovec *out, int size);
 /* Drops `length` bytes from the front. */

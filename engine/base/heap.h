@@ -24,7 +24,7 @@ void atl__heap_fini(struct atl_heap *heap);
 /* Room for one more push without failing. -ENOMEM. */
 int atl__heap_reserve(struct atl_heap *heap);
 int atl__heap_push(struct atl_heap *heap, int64_t key, uint64_t sequence,
-                   uint32_t *index); /* -ENOMEM */
+                   uint32_t *index);                           /* -ENOMEM */
 void atl__heap_remove(struct atl_heap *heap, uint32_t *index); /* sets it 0 */
 /* Another key for an item that is in the heap. */
 void atl__heap_move(struct atl_heap *heap, uint32_t *index, int64_t key,

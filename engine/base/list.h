@@ -16,7 +16,7 @@ struct atl_list {
 
 /* The struct of `type` whose member `member` is at `link`. */
 #define ATL_CONTAINER(link, type, member)                                      \
-    ((type *)(void *)((char *)(link) - offsetof(type, member)))
+    ((type *)(void *)((char *)(link)-offsetof(type, member)))
 
 static inline void atl__list_init(struct atl_list *link)
 {
