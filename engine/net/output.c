@@ -155,10 +155,28 @@ static void rose(struct atl_stream *s)
     atl__stream_interest(s);
 }
 
+static void forget_gathered(struct atl_stream *s)
+{
+    struct atl_gather *g = own_gather(s);
+    if (g != NULL) {
+        g->length = 0;
+        g->owner = NULL;
+    }
+}
+
+static bool aborted(const struct atl_stream *s)
+{
+    return s->state == ATL_STREAM_CLOSED && s->manner == END_RESET;
+}
+
 static void gather_flush(void *owner)
 {
     struct atl_stream *s = owner;
     size_t sent;
+    if (aborted(s)) {
+        forget_gathered(s);
+        return;
+    }
     int r = send_behind_gathered(s, NULL, 0, &sent);
     if (r == -ENOMEM)
         atl__stream_die_later(s, r);
@@ -172,7 +190,7 @@ void atl__output_flush(struct atl_stream *s)
     size_t total = 0;
     if (own_gather(s) != NULL)
         gather_flush(s);
-    if (s->io.token == 0 || s->dying)
+    if (s->io.token == 0 || s->dying || aborted(s))
         return;
     while (s->output.length > 0) {
         struct iovec v[PIECES];
@@ -197,11 +215,7 @@ void atl__output_flush(struct atl_stream *s)
 
 void atl__output_drop(struct atl_stream *s)
 {
-    struct atl_gather *g = own_gather(s);
-    if (g != NULL) {
-        g->length = 0;
-        g->owner = NULL;
-    }
+    forget_gathered(s);
     atl__queue_clear(&s->output);
     s->blocked = 0;
 }
