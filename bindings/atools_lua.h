@@ -78,7 +78,10 @@ struct atlL_wait {
     void *cancel_arg;
     bool woken;
 };
-#define ATLL_WAIT_INIT {0}
+#define ATLL_WAIT_INIT                                                         \
+    {                                                                          \
+        0                                                                      \
+    }
 ATL_API int atlL_wait(lua_State *L, struct atlL_wait *wait,
                       atlL_cancel_fn *cancel, void *arg);
 /* Raises, naming the obstacle, where atlL_wait would: to be called before

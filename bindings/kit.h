@@ -46,11 +46,11 @@ struct atlL_box {
 
 /* A class: its metatable is made once per VM under `name` in the registry. */
 struct atlL_class {
-    const char *name;         /* "asocket.connection" */
-    const luaL_Reg *methods;  /* upvalue 1: the VM */
-    lua_CFunction close;      /* __gc and __close, one idempotent function that
-                                 never calls Lua, yields or raises; or NULL */
-    bool fields;              /* user fields; else assigning raises */
+    const char *name;        /* "asocket.connection" */
+    const luaL_Reg *methods; /* upvalue 1: the VM */
+    lua_CFunction close;     /* __gc and __close, one idempotent function that
+                                never calls Lua, yields or raises; or NULL */
+    bool fields;             /* user fields; else assigning raises */
 };
 /* [-0, +0, m] */
 void atlL_class_make(lua_State *L, struct atlL_vm *vm,
@@ -66,7 +66,8 @@ void *atlL_box_test(lua_State *L, int arg, const struct atlL_class *class);
 void atlL_box_anchor(lua_State *L, int index);
 /* The engine is done with it. Never raises; idempotent. */
 void atlL_box_release(struct atlL_box *box);
-/* [-0, +1, -] Pushes an anchored box. Needs one stack slot, allocates nothing. */
+/* [-0, +1, -] Pushes an anchored box. Needs one stack slot, allocates nothing.
+ */
 void atlL_box_push(lua_State *L, const struct atlL_box *box);
 
 /* --- entering Lua and tasks --------------------------------------------- */
@@ -78,7 +79,8 @@ void atlL_box_push(lua_State *L, const struct atlL_box *box);
  */
 struct atlL_owner;
 struct atlL_owner_type {
-    /* What the failing handler belongs to, for messages: "asocket.connection". */
+    /* What the failing handler belongs to, for messages: "asocket.connection".
+     */
     const char *what;
     /* The handler (or task) ended after it had waited, well (ok) or by an
        error, which has been reported already. */
@@ -88,7 +90,7 @@ struct atlL_owner_type {
     void (*push_on_error)(lua_State *L, struct atlL_owner *owner);
     /* Connections only: an uncaught network error object of their own is quiet
        and counted. NULL: reported as any other. */
-    bool (*is_quiet)(struct atlL_owner *owner, int code);
+    bool (*is_quiet)(struct atlL_owner *owner, const char *code);
 };
 struct atlL_owner {
     const struct atlL_owner_type *type;
@@ -113,7 +115,8 @@ enum atlL_outcome atlL_enter(struct atlL_vm *vm, struct atlL_owner *owner,
 
 /* Like a handler, but started from the ready queue, FIFO with other tasks, and
    counted as a task that keeps the loop alive. The function and n arguments
-   are popped from L. Leaves the task's handle on L if `handle`. [-(n+1), +0|1, m] */
+   are popped from L. Leaves the task's handle on L if `handle`. [-(n+1), +0|1,
+   m] */
 struct atlL_task *atlL_task_spawn(lua_State *L, struct atlL_vm *vm, int n,
                                   struct atlL_owner *owner, bool handle);
 /* The task running now on L; never NULL inside Lua called from the loop. */
@@ -145,7 +148,8 @@ void atlL_wake_now(struct atlL_wait *wait, atlL_push_fn *push, void *arg);
 /* [-0, +3, m] nil, message, code name; returns 3. `text` NULL: of the code. */
 int atlL_fail(lua_State *L, int code, const char *text);
 int atlL_fail_error(lua_State *L, const struct atl_error *why);
-/* [-0, +1, m] The error object {message, code, detail = nil} with __tostring. */
+/* [-0, +1, m] The error object {message, code, detail = nil} with __tostring.
+ */
 void atlL_error_push(lua_State *L, int code, const char *text);
 /* Code name of the error object at index, or NULL. */
 const char *atlL_error_code(lua_State *L, int index);
@@ -170,8 +174,8 @@ struct atlL_option {
     const char *name;
     char type;
 };
-void atlL_options_check(lua_State *L, int arg,
-                        const struct atlL_option *known, const char *what);
+void atlL_options_check(lua_State *L, int arg, const struct atlL_option *known,
+                        const char *what);
 /* Each returns whether the key was there. [-0, +0, e] */
 bool atlL_option_boolean(lua_State *L, int arg, const char *key, bool *out);
 bool atlL_option_size(lua_State *L, int arg, const char *key, size_t *out);

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tasks: a coroutine and what is known of it. Finished ones wait in a pool,
+ * coroutine and all, so that running a handler allocates nothing.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vm.h"
+
+#define POOL_MAX 64
+
+static void on_timer(struct atl_timer *timer)
+{
+    struct atlL_task *task = timer->data;
+    struct atlL_wait *wait = task->wait;
+    if (wait == NULL)
+        return;
+    task->wait = NULL;
+    wait->task = NULL;
+    if (wait->cancel != NULL)
+        wait->cancel(wait, wait->cancel_arg);
+    task->push = task->on_timeout;
+    task->push_arg = NULL;
+    /* The loop called: nothing of Lua is on the stack. */
+    atlL_task_resume(task, 0);
+}
+
+/* Upvalue-free: makes the thread and anchors it. Arguments: VM, task. */
+static int make_thread(lua_State *L)
+{
+    struct atlL_vm *vm = lua_touserdata(L, 1);
+    struct atlL_task *task = lua_touserdata(L, 2);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->threads);
+    task->co = lua_newthread(L);
+    lua_rawsetp(L, -2, task);
+    return 0;
+}
+
+struct atlL_task *atlL_task_new(struct atlL_vm *vm)
+{
+    struct atlL_task *task = vm->idle;
+    if (task != NULL) {
+        vm->idle = (struct atlL_task *)task->link.next;
+        vm->idle_count--;
+    } else {
+        task = calloc(1, sizeof(*task));
+        if (task == NULL)
+            return NULL;
+        task->vm = vm;
+        lua_State *L = vm->base;
+        bool made = lua_checkstack(L, 4);
+        if (made) {
+            lua_pushcfunction(L, make_thread);
+            lua_pushlightuserdata(L, vm);
+            lua_pushlightuserdata(L, task);
+            made = lua_pcall(L, 2, 0, 0) == LUA_OK;
+            if (!made)
+                lua_pop(L, 1);
+        }
+        if (!made) {
+            free(task);
+            return NULL;
+        }
+        atl_timer_init(&task->timer, vm->loop, on_timer, task);
+        atlL_link_init(&task->queue);
+    }
+    atlL_link_append(&vm->tasks, &task->link);
+    vm->task_count++;
+    task->owner = NULL;
+    task->handle = NULL;
+    task->scope = NULL;
+    task->wait = NULL;
+    task->what = NULL;
+    task->fill = NULL;
+    task->push = NULL;
+    task->args = 0;
+    task->cancelled = task->waited = task->failed = task->holds_loop = false;
+    task->state = ATLL_READY;
+    return task;
+}
+
+/* Frees the coroutine; must not raise: assigning nil to a key allocates
+   nothing. */
+static void drop(struct atlL_task *task)
+{
+    lua_State *L = task->vm->base;
+    if (lua_checkstack(L, 2)) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, task->vm->threads);
+        lua_pushnil(L);
+        lua_rawsetp(L, -2, task);
+        lua_pop(L, 1);
+    }
+    free(task);
+}
+
+void atlL_task_recycle(struct atlL_task *task)
+{
+    struct atlL_vm *vm = task->vm;
+    atl_timer_stop(&task->timer);
+    atlL_link_remove(&task->link);
+    atlL_link_remove(&task->queue);
+    vm->task_count--;
+    task->state = ATLL_IDLE;
+    if (vm->idle_count >= POOL_MAX) {
+        drop(task);
+        return;
+    }
+    task->link.next = (struct atlL_link *)vm->idle;
+    vm->idle = task;
+    vm->idle_count++;
+}
+
+void atlL_task_ready(struct atlL_task *task)
+{
+    struct atlL_vm *vm = task->vm;
+    task->state = ATLL_READY;
+    atlL_link_append(&vm->ready, &task->queue);
+    atl_loop_defer(vm->loop, &vm->ready_post);
+}
+
+struct atlL_task *atlL_task_current(struct atlL_vm *vm)
+{
+    return vm->running;
+}
+
+void atlL_task_where(struct atlL_task *task, const char *what)
+{
+    task->what = what;
+}
+
+void atlL_owner_detach(struct atlL_owner *owner)
+{
+    if (owner->task != NULL)
+        owner->task->owner = NULL;
+    owner->task = NULL;
+}
+
+struct atlL_task *atlL_task_spawn(lua_State *L, struct atlL_vm *vm, int n,
+                                  struct atlL_owner *owner, bool handle)
+{
+    atlL_vm_loop(L, vm);
+    luaL_argcheck(L, n < 200, 1, "too many arguments");
+    luaL_checkstack(L, 4, NULL);
+    struct atlL_handle *made = NULL;
+    if (handle) {
+        made = atlL_handle_new(L, vm);
+        lua_insert(L, -(n + 2));
+    }
+    struct atlL_task *task = atlL_task_new(vm);
+    if (task == NULL || !lua_checkstack(task->co, n + 8)) {
+        if (task != NULL)
+            atlL_task_recycle(task);
+        luaL_error(L, "not enough memory");
+        return NULL;
+    }
+    atlL_handle_link(made, task);
+    lua_xmove(L, task->co, n + 1);
+    task->args = (uint8_t)(n + 1);
+    task->owner = owner;
+    if (owner != NULL)
+        owner->task = task;
+    vm->spawned++;
+    atlL_task_ready(task);
+    return task;
+}
+
+/* Arguments: VM, function, its arguments. */
+static int spawn_protected(lua_State *L)
+{
+    struct atlL_vm *vm = lua_touserdata(L, 1);
+    atlL_task_spawn(L, vm, lua_gettop(L) - 2, NULL, false);
+    return 0;
+}
+
+int atlL_spawn(lua_State *L, int n)
+{
+    struct atlL_vm *vm = atlL_vm_get(L);
+    int base = lua_gettop(L) - n;
+    if (!lua_checkstack(L, n + 4))
+        return -ENOMEM;
+    lua_pushcfunction(L, spawn_protected);
+    lua_pushlightuserdata(L, vm);
+    for (int i = 0; i <= n; i++)
+        lua_pushvalue(L, base + i);
+    int status = lua_pcall(L, n + 2, 0, 0);
+    if (status != LUA_OK) {
+        lua_settop(L, base + n);
+        return -ENOMEM;
+    }
+    lua_settop(L, base - 1);
+    return 0;
+}
+
+void atlL_tasks_free(struct atlL_vm *vm)
+{
+    while (!atlL_link_empty(&vm->tasks)) {
+        struct atlL_task *task = (struct atlL_task *)vm->tasks.next;
+        struct atlL_wait *wait = task->wait;
+        if (wait != NULL) {
+            wait->task = NULL;
+            if (wait->cancel != NULL)
+                wait->cancel(wait, wait->cancel_arg);
+        }
+        if (task->holds_loop)
+            atl_loop_unref(vm->loop);
+        if (task->owner != NULL)
+            task->owner->task = NULL;
+        atl_timer_stop(&task->timer);
+        atlL_link_remove(&task->queue);
+        atlL_link_remove(&task->link);
+        free(task);
+    }
+    while (vm->idle != NULL) {
+        struct atlL_task *task = vm->idle;
+        vm->idle = (struct atlL_task *)task->link.next;
+        free(task);
+    }
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The state of one Lua VM. It is a userdata in the registry, made before any
+ * box, so that lua_close finalises it last: whatever order boxes die in, the
+ * loop is there until the end.
+ */
+#include "vm.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "modules.h"
+
+#define VM_KEY "atools.vm"
+
+void atlL_link_init(struct atlL_link *link)
+{
+    link->next = link->prev = link;
+}
+
+bool atlL_link_empty(const struct atlL_link *link)
+{
+    return link->next == link;
+}
+
+void atlL_link_append(struct atlL_link *head, struct atlL_link *link)
+{
+    link->prev = head->prev;
+    link->next = head;
+    head->prev->next = link;
+    head->prev = link;
+}
+
+void atlL_link_remove(struct atlL_link *link)
+{
+    link->prev->next = link->next;
+    link->next->prev = link->prev;
+    atlL_link_init(link);
+}
+
+static struct atlL_vm *find(lua_State *L)
+{
+    lua_getfield(L, LUA_REGISTRYINDEX, VM_KEY);
+    struct atlL_vm *vm = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return vm;
+}
+
+struct atlL_vm *atlL_vm_get(lua_State *L)
+{
+    struct atlL_vm *vm = find(L);
+    if (vm == NULL)
+        luaL_error(L, "the atools modules are not open in this Lua state");
+    return vm;
+}
+
+struct atl_loop *atlL_loop(lua_State *L)
+{
+    struct atlL_vm *vm = find(L);
+    return vm ? vm->loop : NULL;
+}
+
+static void use_loop(struct atlL_vm *vm, struct atl_loop *loop, bool owns);
+
+struct atl_loop *atlL_vm_loop(lua_State *L, struct atlL_vm *vm)
+{
+    if (vm->loop != NULL)
+        return vm->loop;
+    if (vm->closing)
+        luaL_error(L, "the Lua state is closing");
+    struct atl_loop *loop;
+    struct atl_error why;
+    struct atl_loop_options options = {.backend = getenv("ATOOLS_BACKEND")};
+    if (atl_loop_new(&loop, &options, &why) < 0)
+        luaL_error(L, "%s", why.text);
+    use_loop(vm, loop, true);
+    return loop;
+}
+
+/* Runs the tasks that were ready when the phase began, in their order. */
+static void run_ready(struct atl_post *post)
+{
+    struct atlL_vm *vm = post->data;
+    struct atlL_link now;
+    atlL_link_init(&now);
+    while (!atlL_link_empty(&vm->ready)) {
+        struct atlL_link *l = vm->ready.next;
+        atlL_link_remove(l);
+        atlL_link_append(&now, l);
+    }
+    while (!atlL_link_empty(&now)) {
+        struct atlL_link *l = now.next;
+        atlL_link_remove(l);
+        struct atlL_task *task =
+            (struct atlL_task *)(void *)((char *)l -
+                                         offsetof(struct atlL_task, queue));
+        int args = task->args;
+        task->args = 0;
+        atlL_task_resume(task, args);
+    }
+}
+
+static int report_unjoined(lua_State *L)
+{
+    struct atlL_vm *vm = lua_touserdata(L, 1);
+    atlL_handle_report(L, vm);
+    return 0;
+}
+
+static void on_grace(struct atl_timer *timer)
+{
+    struct atlL_vm *vm = timer->data;
+    if (!lua_checkstack(vm->base, 4))
+        return;
+    lua_pushcfunction(vm->base, report_unjoined);
+    lua_pushlightuserdata(vm->base, vm);
+    if (lua_pcall(vm->base, 1, 0, 0) != LUA_OK)
+        lua_pop(vm->base, 1);
+}
+
+static void use_loop(struct atlL_vm *vm, struct atl_loop *loop, bool owns)
+{
+    vm->loop = loop;
+    vm->owns_loop = owns;
+    atl_timer_init(&vm->grace, loop, on_grace, vm);
+    atl_timer_keep_alive(&vm->grace, false);
+    vm->ready_post.fn = run_ready;
+    vm->ready_post.data = vm;
+}
+
+static int kill_all(lua_State *L)
+{
+    struct atlL_vm *vm = lua_touserdata(L, 1);
+    atlL_handle_report(L, vm);
+    return 0;
+}
+
+static void vm_close(struct atlL_vm *vm)
+{
+    if (vm->closing)
+        return;
+    if (lua_checkstack(vm->main, 4)) {
+        lua_pushcfunction(vm->main, kill_all);
+        lua_pushlightuserdata(vm->main, vm);
+        if (lua_pcall(vm->main, 1, 0, 0) != LUA_OK)
+            lua_pop(vm->main, 1);
+    }
+    vm->closing = true;
+    if (vm->loop == NULL)
+        return;
+    atl_timer_stop(&vm->grace);
+    atl_loop_undefer(vm->loop, &vm->ready_post);
+    atlL_tasks_free(vm);
+}
+
+static int vm_gc(lua_State *L)
+{
+    struct atlL_vm *vm = lua_touserdata(L, 1);
+    vm_close(vm);
+    if (vm->owns_loop)
+        atl_loop_free(&vm->loop);
+    vm->loop = NULL;
+    return 0;
+}
+
+void atlL_close(lua_State *L)
+{
+    struct atlL_vm *vm = find(L);
+    if (vm != NULL)
+        vm_close(vm);
+}
+
+static int new_table_ref(lua_State *L, const char *mode)
+{
+    lua_newtable(L);
+    if (mode != NULL) {
+        lua_createtable(L, 0, 1);
+        lua_pushstring(L, mode);
+        lua_setfield(L, -2, "__mode");
+        lua_setmetatable(L, -2);
+    }
+    return luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+static struct atlL_vm *vm_new(lua_State *L)
+{
+    struct atlL_vm *vm = lua_newuserdatauv(L, sizeof(*vm), 0);
+    memset(vm, 0, sizeof(*vm));
+    vm->anchors = vm->threads = vm->waiting = LUA_NOREF;
+    vm->on_error = vm->on_log = LUA_NOREF;
+    vm->closing = true; /* until it is whole */
+    atlL_link_init(&vm->tasks);
+    atlL_link_init(&vm->ready);
+    atlL_link_init(&vm->unjoined);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, vm_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+    vm->main = vm->base = lua_tothread(L, -1);
+    lua_pop(L, 1);
+    vm->anchors = new_table_ref(L, NULL);
+    vm->threads = new_table_ref(L, NULL);
+    vm->waiting = new_table_ref(L, "k");
+    vm->closing = false;
+    lua_setfield(L, LUA_REGISTRYINDEX, VM_KEY);
+    return vm;
+}
+
+static int open_protected(lua_State *L)
+{
+    struct atlL_vm *vm = vm_new(L);
+    atlL_value_open(L);
+    atlL_handle_open(L, vm);
+    atlL_deadline_open(L, vm);
+    atlL_timer_open(L, vm);
+    atlL_signal_open(L, vm);
+    atlL_waiter_open(L, vm);
+    atlL_coroutine_open(L, vm);
+    atlL_modules_install(L, vm);
+    return 0;
+}
+
+int atlL_open(lua_State *L, struct atl_loop *loop, struct atl_error *why)
+{
+    if (find(L) != NULL)
+        return atl_fail(why, -EBUSY,
+                        "the atools modules are open in this Lua state");
+    int r = atlL_modules_claim(L);
+    if (r < 0) {
+        atl_fail(why, r, "another copy of atools is open in this Lua state: %s",
+                 lua_tostring(L, -1));
+        lua_pop(L, 1);
+        return r;
+    }
+    lua_pushcfunction(L, open_protected);
+    if (lua_pcall(L, 0, 0, 0) != LUA_OK) {
+        const char *text = lua_tostring(L, -1);
+        atl_fail(why, -ENOMEM, "%s", text ? text : "not enough memory");
+        lua_pop(L, 1);
+        return -ENOMEM;
+    }
+    if (loop != NULL)
+        use_loop(find(L), loop, false);
+    return 0;
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Waiting. A wait suspends the innermost coroutine; coroutine.c carries the
+ * suspension outwards through the user's own ones until enter.c is reached.
+ * Results are pushed where the wait began, by the continuation below.
+ */
+#include "vm.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+static int push_timeout(lua_State *L, void *arg)
+{
+    (void)arg;
+    return atlL_fail(L, -ETIMEDOUT, NULL);
+}
+
+static int push_true(lua_State *L, void *arg)
+{
+    (void)arg;
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* The name of the C function that keeps `L` from being suspended. */
+static const char *obstacle(lua_State *L, char *buf, size_t size)
+{
+    lua_Debug ar;
+    for (int level = 0; lua_getstack(L, level, &ar); level++) {
+        if (!lua_getinfo(L, "Sn", &ar))
+            break;
+        if (ar.what[0] == 'C' && level > 0) {
+            lua_getinfo(L, "f", &ar);
+            lua_pop(L, 1);
+            const char *name = ar.name ? ar.name : "a C function";
+            size_t n = strlen(name);
+            if (n >= size)
+                n = size - 1;
+            memcpy(buf, name, n);
+            buf[n] = '\0';
+            return buf;
+        }
+        if (ar.namewhat != NULL && strcmp(ar.namewhat, "metamethod") == 0 &&
+            ar.name != NULL && strcmp(ar.name, "__gc") == 0)
+            return "__gc";
+    }
+    return NULL;
+}
+
+/* NULL when a wait could suspend here, else where in the chain it could not. */
+static lua_State *blocked(lua_State *L, const char **why)
+{
+    struct atlL_vm *vm = atlL_vm_get(L);
+    *why = NULL;
+    if (vm->running == NULL) {
+        *why = "outside a task: start it with atools.run or atools.spawn";
+        return L;
+    }
+    if (vm->top->L != L) {
+        *why = "inside a coroutine resumed by C code";
+        return L;
+    }
+    for (const struct atlL_frame *f = vm->top;; f = f->prev) {
+        if (!lua_isyieldable(f->L))
+            return f->L;
+        if (f->L == vm->running->co)
+            return NULL;
+    }
+}
+
+bool atlL_can_wait(lua_State *L)
+{
+    const char *why;
+    return blocked(L, &why) == NULL;
+}
+
+void atlL_wait_check(lua_State *L)
+{
+    const char *why;
+    char name[64];
+    lua_State *at = blocked(L, &why);
+    if (at == NULL)
+        return;
+    if (why == NULL) {
+        const char *who = obstacle(at, name, sizeof(name));
+        luaL_error(L, "cannot wait here: inside %s, which cannot be suspended",
+                   who ? who : "a C function or a finalizer");
+    }
+    luaL_error(L, "cannot wait here: %s", why);
+}
+
+static void forget_hold(struct atlL_task *task)
+{
+    if (task->holds_loop)
+        atl_loop_unref(task->vm->loop);
+    task->holds_loop = false;
+}
+
+static int wait_ended(lua_State *L, int status, lua_KContext ctx)
+{
+    struct atlL_task *task = (struct atlL_task *)ctx;
+    atlL_push_fn *push = task->push;
+    (void)status;
+    task->what = NULL;
+    forget_hold(task);
+    atl_timer_stop(&task->timer);
+    luaL_checkstack(L, 8, NULL);
+    if (push != NULL) {
+        task->push = NULL;
+        return push(L, task->push_arg);
+    }
+    const char *text;
+    void *scope;
+    int code = atlL_scope_pending(task, &text, &scope);
+    if (code == 0) { /* a shield began to hold meanwhile: nothing to raise */
+        lua_pushboolean(L, 1);
+        return 1;
+    }
+    atlL_error_push_scope(L, code, text, scope);
+    return lua_error(L);
+}
+
+static int suspend(lua_State *L, struct atlL_task *task)
+{
+    task->vm->yielding = task;
+    return lua_yieldk(L, 0, (lua_KContext)task, wait_ended);
+}
+
+int atlL_wait_start(lua_State *L, struct atlL_wait *wait, const char *what,
+                    int64_t timeout_ns, atlL_cancel_fn *cancel, void *arg)
+{
+    struct atlL_vm *vm = atlL_vm_get(L);
+    struct atlL_task *task = vm->running;
+    const char *text;
+    void *scope;
+    if (!atlL_can_wait(L)) {
+        if (cancel != NULL && !wait->woken)
+            cancel(wait, arg);
+        atlL_wait_check(L);
+    }
+    if (wait->woken) {
+        wait->woken = false;
+        return wait->push(L, wait->push_arg);
+    }
+    if (atlL_scope_pending(task, &text, &scope) != 0) {
+        /* Refused, but a turn goes by: a loop of protected calls that all fail
+           cannot keep the engine from its work. */
+        if (cancel != NULL)
+            cancel(wait, arg);
+        task->push = NULL;
+        atlL_task_ready(task);
+        return suspend(L, task);
+    }
+    if (timeout_ns != ATL_NEVER &&
+        atl_timer_start(&task->timer, timeout_ns, 0) < 0) {
+        if (cancel != NULL)
+            cancel(wait, arg);
+        return luaL_error(L, "not enough memory");
+    }
+    wait->task = task;
+    wait->cancel = cancel;
+    wait->cancel_arg = arg;
+    task->wait = wait;
+    task->what = what;
+    task->push = NULL;
+    task->on_timeout = push_timeout;
+    return suspend(L, task);
+}
+
+int atlL_wait_sleep(lua_State *L, int64_t ns)
+{
+    struct atlL_vm *vm = atlL_vm_get(L);
+    atlL_wait_check(L);
+    struct atlL_task *task = vm->running;
+    task->own.woken = false;
+    const char *text;
+    void *scope;
+    if (atlL_scope_pending(task, &text, &scope) == 0) {
+        if (atl_timer_start(&task->timer, ns, 0) < 0)
+            return luaL_error(L, "not enough memory");
+        task->own = (struct atlL_wait){.task = task};
+        task->wait = &task->own;
+        task->what = "sleep";
+        task->push = NULL;
+        task->on_timeout = push_true;
+        return suspend(L, task);
+    }
+    task->push = NULL;
+    atlL_task_ready(task);
+    return suspend(L, task);
+}
+
+int atlL_wait_timed(lua_State *L, struct atlL_wait *wait, const char *what,
+                    double timeout, atlL_cancel_fn *cancel, void *arg)
+{
+    int64_t ns = ATL_NEVER;
+    if (timeout >= 0 && timeout < 9e9)
+        ns = (int64_t)ceil(timeout * 1e9);
+    return atlL_wait_start(L, wait, what, ns, cancel, arg);
+}
+
+int atlL_wait(lua_State *L, struct atlL_wait *wait, atlL_cancel_fn *cancel,
+              void *arg)
+{
+    struct atlL_vm *vm = atlL_vm_get(L);
+    if (!wait->woken && atlL_can_wait(L) && !vm->running->holds_loop) {
+        vm->running->holds_loop = true;
+        atl_loop_ref(vm->loop);
+    }
+    return atlL_wait_start(L, wait, "host function", ATL_NEVER, cancel, arg);
+}
+
+/* Takes the task out of the wait; NULL when nobody waits (any more). */
+static struct atlL_task *complete(struct atlL_wait *wait, atlL_push_fn *push,
+                                  void *arg)
+{
+    struct atlL_task *task = wait->task;
+    if (task == NULL) {
+        wait->push = push;
+        wait->push_arg = arg;
+        wait->woken = true;
+        return NULL;
+    }
+    wait->task = NULL;
+    task->wait = NULL;
+    task->push = push;
+    task->push_arg = arg;
+    return task;
+}
+
+void atlL_wake(struct atlL_wait *wait, atlL_push_fn *push, void *arg)
+{
+    struct atlL_task *task = complete(wait, push, arg);
+    if (task == NULL)
+        return;
+    atl_timer_stop(&task->timer);
+    atlL_task_ready(task);
+}
+
+void atlL_wake_now(struct atlL_wait *wait, atlL_push_fn *push, void *arg)
+{
+    struct atlL_task *task = complete(wait, push, arg);
+    if (task != NULL)
+        atlL_task_resume(task, 0);
+}
+
+void atlL_task_interrupt(struct atlL_task *task)
+{
+    struct atlL_wait *wait = task->wait;
+    const char *text;
+    void *scope;
+    if (wait == NULL || atlL_scope_pending(task, &text, &scope) == 0)
+        return;
+    task->wait = NULL;
+    wait->task = NULL;
+    if (wait->cancel != NULL)
+        wait->cancel(wait, wait->cancel_arg);
+    atl_timer_stop(&task->timer);
+    task->push = NULL;
+    atlL_task_ready(task);
+}
+
+void atlL_task_cancel(struct atlL_task *task, int code, const char *reason)
+{
+    if (task->cancelled)
+        return;
+    task->cancelled = true;
+    task->cancel_code = code;
+    size_t n = 0;
+    if (reason == NULL)
+        reason = "cancelled";
+    for (; reason[n] != '\0' && n + 1 < sizeof(task->cancel_text); n++)
+        task->cancel_text[n] = reason[n];
+    task->cancel_text[n] = '\0';
+    atlL_task_interrupt(task);
+}
