@@ -1,0 +1,46 @@
+-- SPDX-License-Identifier: MIT
+-- When nothing keeps the loop alive any more: who waited for that, and which
+-- tasks can never go on.
+
+local core = require "atools.core"
+
+local M = {}
+
+local idle = {} -- waiters of tasks in atools.run
+
+--- Waits until nothing but the caller is left.
+function M.wait_idle()
+  local waiter = core.waiter()
+  idle[#idle + 1] = waiter
+  waiter:wait(nil, "run")
+end
+
+--- Lets those go on that waited for everything else to end.
+---@return boolean any whether there was one
+function M.wake_idle()
+  local any = false
+  local list = idle
+  idle = {}
+  for _, waiter in ipairs(list) do
+    any = waiter:waiting() or any
+    waiter:wake(true)
+  end
+  return any
+end
+
+--- What to say when tasks are left that nothing can wake; nil when none are.
+---@return string?
+function M.stuck()
+  local tasks = core.tasks()
+  if #tasks == 0 then
+    return nil
+  end
+  local lines = { ("%d task%s wait for what can never come:"):format(#tasks, #tasks == 1 and "" or "s") }
+  for _, entry in ipairs(tasks) do
+    local where = entry.traceback:gsub("^stack traceback:\n", ""):gsub("\n%s*%[C%]: in %?%s*$", "")
+    lines[#lines + 1] = ("%s, in %s:\n%s"):format(entry.kind, entry.waits or entry.status, where)
+  end
+  return table.concat(lines, "\n")
+end
+
+return M

@@ -1,0 +1,67 @@
+-- SPDX-License-Identifier: MIT
+-- Stopping: listeners close, on_stop runs, what is idle ends at once, the rest
+-- has the drain time. Modules with something to end add a function to `hooks`.
+
+local core = require "atools.core"
+
+local M = {
+  drain = 30, -- seconds
+  code = 0,
+  hooks = {}, -- called as hook("begin"), then hook("end") after the drain time
+}
+
+local handlers = {}
+local stopping = false
+
+--- Whether the engine is being stopped.
+---@return boolean
+function M.stopping()
+  return stopping
+end
+
+--- Adds a function that runs, as a task, when the engine is stopped.
+---@param fn function
+function M.on_stop(fn)
+  if type(fn) ~= "function" then
+    error("bad argument #1 to 'on_stop' (function expected)", 2)
+  end
+  handlers[#handlers + 1] = fn
+end
+
+local function cancel_all()
+  local me = core.current()
+  for _, entry in ipairs(core.tasks()) do
+    if entry.task ~= me then
+      entry.task:cancel("stopped")
+    end
+  end
+end
+
+local function call_hooks(phase)
+  for _, hook in ipairs(M.hooks) do
+    hook(phase)
+  end
+end
+
+--- Ends everything that is left, now.
+function M.finish()
+  call_hooks "end"
+  cancel_all()
+end
+
+--- Stops gracefully, as SIGTERM does; the process ends when nothing is left.
+---@param code? integer exit code of atools-lua, default 0
+function M.stop(code)
+  M.code = code or M.code
+  if stopping then
+    return
+  end
+  stopping = true
+  for _, fn in ipairs(handlers) do
+    core.spawn(fn)
+  end
+  call_hooks "begin"
+  core.after(M.drain, M.finish):unref()
+end
+
+return M
