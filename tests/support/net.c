@@ -11,8 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Only tests of the engine alone are linked without it. */
-
 void net_each_backend(void (*body)(struct atl_loop *loop))
 {
     for (const char *const *name = atl_backend_names(); *name; name++) {
@@ -237,6 +235,16 @@ int net_pair(struct net_record *r, struct atl_loop *loop,
     struct atl_stream_setup setup = {&net_recorder, r, options, NULL};
     CHECK_OK(atl_stream_adopt(&r->stream, loop, fd, &setup, NULL));
     return peer;
+}
+
+int net_local_pair(struct net_record *r, struct atl_loop *loop,
+                   const struct atl_stream_options *options)
+{
+    struct atl_stream_setup setup = {&net_recorder, r, options, NULL};
+    int fds[2];
+    CHECK_OK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds));
+    CHECK_OK(atl_stream_adopt(&r->stream, loop, fds[0], &setup, NULL));
+    return fds[1];
 }
 
 void net_send(int fd, const void *bytes, size_t n)

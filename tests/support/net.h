@@ -67,6 +67,9 @@ int net_dial(uint16_t port);
 /* Both ends of a TCP connection: a recorded stream and a plain socket. */
 int net_pair(struct net_record *r, struct atl_loop *loop,
              const struct atl_stream_options *options);
+/* The same with a local pair, whose kernel buffers are small and exact. */
+int net_local_pair(struct net_record *r, struct atl_loop *loop,
+                   const struct atl_stream_options *options);
 void net_send(int fd, const void *bytes, size_t n);
 /* Exactly n bytes, running the loop meanwhile. */
 void net_receive(struct atl_loop *loop, int fd, void *bytes, size_t n);
