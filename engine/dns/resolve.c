@@ -4,14 +4,14 @@
  * that callers see one behaviour: a look-up never answers inside the call that
  * asked for it.
  */
+#include "dns/local.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "atools/dns.h"
 #include "base/mem.h"
-#include "loop/loop.h"
 #include "parse/hosts.h"
 
 #define HOSTS_PATH "/etc/hosts"
@@ -124,6 +124,21 @@ static int look_up(struct atl_resolve *r, struct atl_error *why)
     if (r->count == 0)
         return atl_fail(why, ATL_ENOTFOUND, "no such name: %s", r->name);
     return 0;
+}
+
+int atl__resolve_local(struct atl_addr *out, struct atl_loop *loop,
+                       const char *name)
+{
+    struct atl_resolve *r = atl__zalloc(sizeof(*r));
+    if (r == NULL)
+        return -ENOMEM;
+    r->object.loop = loop;
+    memcpy(r->name, name, strnlen(name, sizeof(r->name) - 1));
+    int code = look_up(r, NULL);
+    if (code == 0)
+        *out = r->addrs[0];
+    atl__free(r, sizeof(*r));
+    return code;
 }
 
 static void answer(struct atl_post *post)

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "dns/local.h"
 
 #define ACCEPTS_PER_EVENT 64
 
@@ -81,16 +82,21 @@ static void on_io(struct atl_io *io, unsigned ready)
 
 /* --- binding ------------------------------------------------------------- */
 
-/* Where to listen, for one family; 0 or a negative code. */
-static int place(struct atl_addr *out, const struct atl_endpoint *at,
-                 int family)
+/* Where to listen; `family` decides for "all addresses". */
+static int place(struct atl_addr *out, struct atl_loop *loop,
+                 const struct atl_endpoint *at, int family)
 {
     if (at->host[0] == '\0')
         return atl_addr_numeric(out, family == AF_INET6 ? "::" : "0.0.0.0",
                                 at->port);
-    if (strcmp(at->host, "localhost") == 0)
-        return atl_addr_numeric(out, "127.0.0.1", at->port);
-    return atl_addr_numeric(out, at->host, at->port) < 0 ? ATL_ENOTFOUND : 0;
+    int r = atl__resolve_local(out, loop, at->host);
+    if (r < 0)
+        return r;
+    if (out->sa.any.sa_family == AF_INET6)
+        out->sa.in6.sin6_port = htons(at->port);
+    else
+        out->sa.in.sin_port = htons(at->port);
+    return 0;
 }
 
 static int set_flag(const struct atl_os *os, int fd, int level, int name,
@@ -144,10 +150,11 @@ static const char *remedy(int code, uint16_t port)
     return "";
 }
 
-static int open_socket(const struct atl_os *os, const struct atl_endpoint *at,
+static int open_socket(struct atl_loop *loop, const struct atl_endpoint *at,
                        const struct atl_listener_options *o,
                        struct atl_error *why)
 {
+    const struct atl_os *os = atl__loop_os(loop);
     struct atl_addr a;
     char text[320];
     atl_endpoint_format(at, text, sizeof(text));
@@ -155,12 +162,12 @@ static int open_socket(const struct atl_os *os, const struct atl_endpoint *at,
         return atl_fail(why, -EAFNOSUPPORT,
                         "listen on %.120s: unix sockets are not supported",
                         text);
-    int r = place(&a, at, AF_INET6);
+    int r = place(&a, loop, at, AF_INET6);
     if (r == 0)
         r = listen_at(os, &a, o);
     /* A machine without IPv6 still has all its IPv4 addresses. */
     if ((r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL) && at->host[0] == '\0' &&
-        o->v6only != ATL_ON && (r = place(&a, at, AF_INET)) == 0)
+        o->v6only != ATL_ON && (r = place(&a, loop, at, AF_INET)) == 0)
         r = listen_at(os, &a, o);
     if (r < 0)
         return atl_fail(why, r, "listen on %.100s: %s%s", text,
@@ -260,7 +267,7 @@ int atl_listener_open(struct atl_listener **out, struct atl_loop *loop,
     int r = listener_new(&l, o, why);
     if (r < 0)
         return r;
-    int fd = r = open_socket(os, at, o, why);
+    int fd = r = open_socket(loop, at, o, why);
     if (r < 0)
         goto fail_socket;
     atl__sockopt_presets(os, fd, l->config);
