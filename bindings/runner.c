@@ -38,8 +38,7 @@ static void complain(const char *text)
     fprintf(stderr, RUNNER_NAME ": %s\n", text);
 }
 
-/* --- signals ----------------------------------------------------------------
- */
+/* --- signals ----------------------------------------------------------- */
 
 static void on_alarm(int number)
 {
@@ -58,7 +57,7 @@ static void on_signal(int number)
     if (++runner.signals > 1)
         alarm(1);
     if (runner.loop != NULL)
-        atl_loop_wake(runner.loop);
+        atl_loop_stop(runner.loop);
 }
 
 static void install_signals(void)
@@ -75,8 +74,7 @@ static void install_signals(void)
     atl_signal_ignore_pipe();
 }
 
-/* --- calling Lua ------------------------------------------------------------
- */
+/* --- calling Lua ------------------------------------------------------- */
 
 static int message_handler(lua_State *L)
 {
@@ -84,18 +82,20 @@ static int message_handler(lua_State *L)
     return 1;
 }
 
-/* Runs `fn` protected with `arg`; a failure is told. */
-static bool run_protected(lua_CFunction fn, void *arg)
+/* Calls the function below its n arguments; one result is left, or none after
+   a failure, which is told. */
+static bool run_protected(int n)
 {
     lua_State *L = runner.L;
+    int handler = lua_gettop(L) - n;
     lua_pushcfunction(L, message_handler);
-    int base = lua_gettop(L);
-    lua_pushcfunction(L, fn);
-    lua_pushlightuserdata(L, arg);
-    bool ok = lua_pcall(L, 1, 0, base) == LUA_OK;
-    if (!ok)
+    lua_insert(L, handler);
+    bool ok = lua_pcall(L, n, 1, handler) == LUA_OK;
+    if (!ok) {
         complain(lua_tostring(L, -1));
-    lua_settop(L, base - 1);
+        lua_pop(L, 1);
+    }
+    lua_remove(L, handler);
     return ok;
 }
 
@@ -103,7 +103,7 @@ static int l_finish(lua_State *L)
 {
     runner.code = (int)luaL_checkinteger(L, 1);
     runner.ended = true;
-    atl_loop_wake(runner.loop);
+    atl_loop_stop(runner.loop);
     return 0;
 }
 
@@ -180,51 +180,71 @@ static int l_start(lua_State *L)
     return 0;
 }
 
-/* Calls a function of scripts/lib/atools/runner.lua; the integer it returns is
-   the exit code. */
+/* Calls a function of scripts/lib/atools/runner.lua. Arguments: its name, its
+   argument. Returns what it returns. */
 static int l_call(lua_State *L)
 {
-    const char *name = lua_touserdata(L, 1);
     lua_getglobal(L, "require");
     lua_pushliteral(L, "atools.runner");
     lua_call(L, 1, 1);
-    lua_getfield(L, -1, name);
-    lua_call(L, 0, 1);
-    runner.code = (int)luaL_optinteger(L, -1, 0);
-    return 0;
+    lua_pushvalue(L, 1);
+    lua_gettable(L, -2);
+    lua_pushvalue(L, 2);
+    lua_call(L, 1, 1);
+    return 1;
 }
 
-/* --- the run ----------------------------------------------------------------
- */
+/* --- the run ----------------------------------------------------------- */
 
-static void handle_signals(void)
+static void end(int code)
 {
-    if (runner.signals == runner.seen_signals)
-        return;
+    runner.code = code;
+    runner.ended = true;
+}
+
+static void handle_signal(void)
+{
     runner.seen_signals = (int)runner.signals;
     if (runner.signals > 1) {
-        runner.code = 128 + (int)runner.last_signal;
-        runner.ended = true;
+        end(128 + (int)runner.last_signal);
         return;
     }
-    static char stop[] = "stop";
-    run_protected(l_call, stop);
+    lua_State *L = runner.L;
+    lua_pushcfunction(L, l_call);
+    lua_pushliteral(L, "stop");
+    lua_pushstring(L, atl_signal_name((int)runner.last_signal));
+    if (!run_protected(2))
+        end(1);
+    lua_settop(L, 0);
+}
+
+/* Nothing keeps the loop alive, or it was told to stop. */
+static void handle_end(bool stopped)
+{
+    lua_State *L = runner.L;
+    lua_pushcfunction(L, l_call);
+    lua_pushliteral(L, "ended");
+    lua_pushboolean(L, stopped);
+    if (!run_protected(2))
+        end(1);
+    else if (!lua_isnil(L, -1))
+        end((int)lua_tointeger(L, -1));
+    lua_settop(L, 0);
 }
 
 static void drive(void)
 {
-    while (!runner.ended && atl_loop_alive(runner.loop)) {
-        int result = atl_loop_step(runner.loop, ATL_NEVER);
+    while (!runner.ended) {
+        int result = atl_loop_run(runner.loop);
         if (result < 0) {
             complain(atl_error_text(result));
-            runner.code = 1;
-            return;
+            end(1);
+        } else if (runner.signals != runner.seen_signals) {
+            handle_signal();
+        } else if (!runner.ended) {
+            handle_end(result == 1);
         }
-        handle_signals();
     }
-    static char ended[] = "ended";
-    if (!runner.ended && !run_protected(l_call, ended))
-        runner.code = 1;
 }
 
 static int run(void)
@@ -252,7 +272,8 @@ static int run(void)
         return 1;
     }
     install_signals();
-    if (run_protected(l_start, NULL))
+    lua_pushcfunction(runner.L, l_start);
+    if (run_protected(0))
         drive();
     else
         runner.code = 1;

@@ -57,7 +57,8 @@ ATL_API int atl_loop_run(struct atl_loop *loop);
    1: something keeps the loop alive, 0: nothing does; else as run. */
 ATL_API int atl_loop_step(struct atl_loop *loop, int64_t timeout_ns);
 
-/* Makes run return after the running (or else the next) turn. */
+/* Makes run return after the running turn, or at once when it is called next.
+   Safe in signal handlers of the loop's thread. */
 ATL_API void atl_loop_stop(struct atl_loop *loop);
 
 /* Whether an open object, a queued post or a reference keeps run going. */

@@ -30,8 +30,9 @@ struct atl_loop {
     int64_t now_ns;
     int refs;
     int kept; /* open objects that keep the loop alive */
-    bool running, stopping, dying;
-    bool free_asked; /* atl_loop_free inside a callback */
+    bool running, dying;
+    volatile bool stopping; /* set in signal handlers too */
+    bool free_asked;        /* atl_loop_free inside a callback */
 
     struct atl_slots *slots; /* owns: tokens of watched descriptors */
     size_t io_count;

@@ -81,7 +81,8 @@ struct job {
     struct atl_loop *loop;
     pthread_t thread;
     long limit, count;
-    bool abandoned; /* nobody waits for the thread any more */
+    bool done;      /* the thread has told */
+    bool abandoned; /* nobody waits for it any more */
 };
 
 static int push_nothing(lua_State *L, void *arg)
@@ -143,6 +144,7 @@ static void thread_done(struct atl_post *post)
     struct job *job = post->data;
     pthread_join(job->thread, NULL);
     threads--;
+    job->done = true;
     if (job->abandoned)
         free(job);
     else
@@ -153,7 +155,8 @@ static void thread_done(struct atl_post *post)
 static void cancel_primes(struct atlL_wait *wait, void *arg)
 {
     struct job *job = arg;
-    if (wait->woken) /* the answer is here, and nobody takes it */
+    (void)wait;
+    if (job->done)
         free(job);
     else
         job->abandoned = true;

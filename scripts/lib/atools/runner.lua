@@ -3,6 +3,9 @@
 -- can be said in Lua. It runs as a task, so everything in it may wait.
 
 local atools = require "atools"
+local core = require "atools.core"
+local ending = require "atools.ending"
+local stop = require "atools.stop"
 
 local M = {}
 
@@ -12,7 +15,7 @@ local M = {}
 ---@field script string? a path, or "-" for standard input
 ---@field interactive boolean
 ---@field init boolean whether LUA_INIT is looked at
----@field finish fun(code: integer) ends the process once the turn is over
+---@field finish fun(code: integer) ends the process when the turn is over
 
 --- Writes a line to stderr the way lua does.
 ---@param message string
@@ -23,7 +26,8 @@ end
 
 -- The runner's own frames below the user's say nothing to the user.
 local function trim(traceback)
-  return (traceback:gsub("\n%s+%[C%]: in function 'xpcall'\n%s+atools/runner%.lua:.*$", ""))
+  traceback = traceback:gsub("\n%s+%[C%]: in function 'x?pcall'(\n%s+atools/runner%.lua:)", "%1")
+  return (traceback:gsub("\n%s+atools/runner%.lua:[^\n]*", ""))
 end
 
 --- A message handler: what was raised, with a traceback. Error objects that
@@ -146,6 +150,33 @@ function M.main(options)
     end
     options.finish(1)
   end
+end
+
+--- Begins an orderly end, for a signal.
+---@param signal string its name
+function M.stop(signal)
+  atools.stop()
+  local left = atools.stats()
+  if left.tasks + left.streams > 0 then
+    atools.log("info", ("%s: stopping, at most %d s for what is at work (tasks: %d, connections: %d)")
+      :format(signal, stop.drain, left.tasks, left.streams))
+  end
+end
+
+--- When the loop has nothing to do any more.
+---@param stopped boolean whether it was told so
+---@return integer? code nil: it has something to do again
+function M.ended(stopped)
+  if not stopped and ending.wake_idle() then
+    return nil
+  end
+  core.report()
+  local stuck = not stopped and ending.stuck()
+  if stuck then
+    complain(trim(stuck))
+    return 1
+  end
+  return stop.code
 end
 
 return M

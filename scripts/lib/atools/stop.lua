@@ -5,7 +5,8 @@
 local core = require "atools.core"
 
 local M = {
-  drain = 30, -- seconds
+  drain = 30, -- seconds for what is at work when stopping begins
+  grace = 1, -- and for what has been cancelled
   code = 0,
   hooks = {}, -- called as hook("begin"), then hook("end") after the drain time
 }
@@ -43,10 +44,21 @@ local function call_hooks(phase)
   end
 end
 
+-- Pending timers do not hold up the end: when nothing else is left, the loop
+-- is done. The one task is the one that asks.
+local function look()
+  local left = core.stats()
+  if left.streams == 0 and left.tasks <= 1 then
+    core.break_loop()
+  end
+end
+
 --- Ends everything that is left, now.
 function M.finish()
   call_hooks "end"
   cancel_all()
+  -- for tasks that catch being cancelled and go on
+  core.after(M.grace, core.break_loop):unref()
 end
 
 --- Stops gracefully, as SIGTERM does; the process ends when nothing is left.
@@ -61,6 +73,7 @@ function M.stop(code)
     core.spawn(fn)
   end
   call_hooks "begin"
+  core.every(0.02, look):unref()
   core.after(M.drain, M.finish):unref()
 end
 
