@@ -215,6 +215,8 @@ static void handle_signal(void)
     lua_pushstring(L, atl_signal_name((int)runner.last_signal));
     if (!run_protected(2))
         end(1);
+    else if (lua_toboolean(L, -1)) /* the next one is the first again */
+        runner.signals = runner.seen_signals = 0;
     lua_settop(L, 0);
 }
 

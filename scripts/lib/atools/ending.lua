@@ -35,7 +35,9 @@ function M.stuck()
   if #tasks == 0 then
     return nil
   end
-  local lines = { (#tasks == 1 and "1 task waits" or #tasks .. " tasks wait") .. " for what can never come:" }
+  local lines = {
+    (#tasks == 1 and "1 task waits" or #tasks .. " tasks wait") .. " for what can never come:",
+  }
   for _, entry in ipairs(tasks) do
     local where = entry.traceback:gsub("^stack traceback:\n", ""):gsub("\n%s*%[C%]: in %?%s*$", "")
     lines[#lines + 1] = ("%s, in %s:\n%s"):format(entry.kind, entry.waits or entry.status, where)

@@ -35,11 +35,14 @@ local function complain(message)
   io.stderr:write(message, "\n")
 end
 
--- The prompt's own frames are of no interest.
+-- Below the line are the prompt's own frames only.
 local function traceback(err)
-  local text = require("atools.runner").traceback(err)
+  local text = debug.traceback(type(err) == "string" and err or tostring(err), 2)
   return (text:gsub("\n%s+%[C%]: in function 'xpcall'\n%s+atools/prompt%.lua:.*$", ""))
 end
+
+local line -- the task of the line being run
+local input -- what is read; nil when there is no prompt
 
 local function execute(chunk)
   local function finish(ok, ...)
@@ -49,10 +52,11 @@ local function execute(chunk)
       complain((...))
     end
   end
-  local task = atools.spawn(function()
+  line = atools.spawn(function()
     finish(xpcall(chunk, traceback))
   end)
-  local ok, message = task:join()
+  local ok, message = line:join()
+  line = nil
   if not ok then
     complain(message)
   end
@@ -80,9 +84,24 @@ local function next_chunk(read)
   return chunk, message
 end
 
+--- What SIGINT means at the prompt: the line that runs ends, the prompt goes
+--- on. Between lines it is for the whole process, as any other signal is.
+---@param signal string
+---@return boolean done
+function M.interrupt(signal)
+  if signal == "SIGINT" and line then
+    line:cancel("interrupted")
+    return true
+  end
+  if input then
+    input:close()
+  end
+  return false
+end
+
 --- Runs until standard input ends.
 function M.run()
-  local input = require("asocket").stdin()
+  input = assert(require("asocket").stdin())
   local function read(prompt)
     io.stdout:write(prompt)
     io.stdout:flush()
@@ -101,6 +120,7 @@ function M.run()
   io.stdout:write("\n")
   io.stdout:flush()
   input:close()
+  input = nil
 end
 
 return M

@@ -5,6 +5,7 @@
 local atools = require "atools"
 local core = require "atools.core"
 local ending = require "atools.ending"
+local prompt = require "atools.prompt"
 local stop = require "atools.stop"
 
 local M = {}
@@ -135,7 +136,7 @@ local function run(options)
     listen_all(options.listen, service)
   end
   if options.interactive then
-    require("atools.prompt").run()
+    prompt.run()
     atools.stop()
   end
 end
@@ -154,12 +155,16 @@ end
 
 --- Begins an orderly end, for a signal.
 ---@param signal string its name
+---@return boolean? ignored true: it was for the prompt
 function M.stop(signal)
+  if prompt.interrupt(signal) then
+    return true
+  end
   atools.stop()
   local left = atools.stats()
   if left.tasks + left.streams > 0 then
-    atools.log("info", ("%s: stopping, at most %d s for what is at work (tasks: %d, connections: %d)")
-      :format(signal, stop.drain, left.tasks, left.streams))
+    atools.log("info", ("%s: stopping, %d s for what is at work (tasks: %d, connections: %d)"):format(
+      signal, stop.drain, left.tasks, left.streams))
   end
 end
 
