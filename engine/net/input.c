@@ -244,8 +244,8 @@ void atl__input_event(struct atl_stream *s, unsigned ready)
     char *buf = atl__loop_read_buffer(s->object.loop);
     ssize_t n = atl__transport_read(s, buf, ATL_READ_SIZE);
     if (n == -EAGAIN || n == -EWOULDBLOCK) {
-        /* Dead, but nothing to read and no error: it cannot be watched. */
-        if (ready & ATL_IO_DEAD)
+        /* Told dead because the backend refused to watch it. */
+        if (ready & ATL_IO_DEAD && !s->io.dirty && s->io.told != s->io.want)
             atl__stream_die(s, -EIO, NULL);
         return;
     }
