@@ -16,10 +16,11 @@ struct always {
     uint64_t token;
 };
 
-/* Every open descriptor can become dirty once more before the next flush. */
+/* Every open descriptor can become dirty once more before the next flush, and
+   again in it. */
 static int reserve_dirty(struct atl_loop *loop)
 {
-    size_t needed = loop->dirty_count + loop->io_count + 1;
+    size_t needed = loop->dirty_count + 2 * (loop->io_count + 1);
     size_t wanted = loop->dirty_capacity ? loop->dirty_capacity : 64;
     if (needed <= loop->dirty_capacity)
         return 0;
@@ -115,13 +116,17 @@ static void tell(struct atl_loop *loop, struct atl_io *io)
 
 void atl__io_flush(struct atl_loop *loop)
 {
-    /* An owner told that its descriptor is dead may add to the array. */
-    for (size_t i = 0; i < loop->dirty_count; i++) {
+    size_t count = loop->dirty_count;
+    for (size_t i = 0; i < count; i++) {
         struct atl_io *io = atl__slots_get(loop->slots, loop->dirty[i]);
         if (io != NULL && io->dirty)
             tell(loop, io);
     }
-    loop->dirty_count = 0;
+    /* What an owner wants on being told that its descriptor cannot be watched
+       is for the next turn: the backend may fail again. */
+    loop->dirty_count -= count;
+    for (size_t i = 0; i < loop->dirty_count; i++)
+        loop->dirty[i] = loop->dirty[count + i];
 }
 
 void atl__io_dispatch(struct atl_loop *loop, const struct atl_ready *event)

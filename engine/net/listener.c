@@ -73,7 +73,9 @@ static bool accept_one(struct atl_listener *l)
 static void on_io(struct atl_io *io, unsigned ready)
 {
     struct atl_listener *l = ATL_CONTAINER(io, struct atl_listener, io);
-    (void)ready;
+    /* The backend has no memory to watch it: the governor tries again. */
+    if (ready == ATL_IO_DEAD && io->told != io->want)
+        atl__governor_failed(l->object.loop, -ENOMEM);
     for (int i = 0; i < ACCEPTS_PER_EVENT && atl__admit_open(l); i++)
         if (!accept_one(l))
             break;
