@@ -51,7 +51,9 @@ struct atl_stream_handlers {
     /* answer to atl_stream_notify */
     void (*on_level)(struct atl_stream *s);
     /* the peer half-closed, after all its frames were delivered. NULL: the
-       stream is closed after its output is flushed */
+       stream is closed after its output is flushed. (With on_end it closes by
+       itself, with ATL_EOF, once atl_stream_shutdown was called too and both
+       directions have ended.) */
     void (*on_end)(struct atl_stream *s);
     /* the connection died while input is held or unread in memory: writing
        fails from now on, what was received can still be had; on_close follows
@@ -124,7 +126,8 @@ ATL_API void atl_stream_set_handlers(struct atl_stream *s,
 ATL_API int atl_stream_write(struct atl_stream *s, const void *bytes,
                              size_t length, unsigned flags);
 /* The same without copying: `bytes` are borrowed until `release` has run,
-   which it does exactly once if 0 was returned, else never. */
+   which it does exactly once if 0 was returned (maybe before this returns),
+   else never. */
 typedef void atl_release_fn(void *ctx);
 struct atl_ref {
     const void *bytes;
@@ -248,8 +251,9 @@ ATL_API const char *atl_option_type(const char *name);
  * bytes (ATL_NEVER: no limit) or the end of `from`, which is then carried over
  * as atl_stream_shutdown(to). `fn` is called once, from the loop: result 0 or
  * the code of the stream that failed; -ECANCELED after _close. The handlers of
- * both streams other than on_data stay in use. -EBUSY: `from` is being read or
- * relayed already.
+ * both streams other than on_data stay in use, but a stream that was relayed
+ * is not closed for want of on_end. Of the holds, USER alone pauses a relay.
+ * -EBUSY: `from` is being read or relayed already.
  */
 struct atl_relay;
 typedef void atl_relay_fn(void *data, int result, uint64_t copied,

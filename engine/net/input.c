@@ -142,8 +142,12 @@ static bool drained(const struct atl_stream *s)
         return false;
     if (atl__input_view(s).length == 0)
         return true;
-    /* Left over: part of a frame that a dead connection cannot complete. */
-    return pushed(s) && s->state == ATL_STREAM_DEAD;
+    if (s->state != ATL_STREAM_DEAD)
+        return false;
+    /* What is left is part of a frame that a dead connection cannot complete,
+       or nobody will ever ask for it. */
+    return pushed(s) || (!s->pull && s->handlers->on_data == NULL &&
+                         s->handlers->on_dead == NULL);
 }
 
 static void tell_end(struct atl_stream *s)

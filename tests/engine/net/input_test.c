@@ -308,3 +308,30 @@ TEST(an_idle_stream_owns_no_buffer)
 {
     net_each_backend(idle_memory);
 }
+
+static int told;
+
+static void tell_close(struct atl_stream *s, const struct atl_error *why)
+{
+    (void)s;
+    told = why != NULL ? why->code : 0;
+}
+
+static void unread_death(struct atl_loop *loop)
+{
+    static const struct atl_stream_handlers deaf = {.on_close = tell_close};
+    struct net_record r = {0};
+    int fd = net_pair(&r, loop, NULL);
+    told = 0;
+    atl_stream_set_handlers(r.stream, &deaf);
+    net_send(fd, "nobody reads this", 17);
+    net_settle(loop);
+    net_reset(fd);
+    NET_UNTIL(loop, told != 0);
+    CHECK_CODE(told, -ECONNRESET);
+    net_finish(loop);
+}
+TEST(a_stream_nobody_reads_still_ends_when_it_dies)
+{
+    net_each_backend(unread_death);
+}
