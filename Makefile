@@ -25,7 +25,7 @@ $(BUILD)/config.mk: Makefile scripts/tools/deps.sh
 	@mkdir -p $(@D)
 	@CC="$(CC)" scripts/tools/deps.sh build
 	@{ echo "LUA_CFLAGS := $$(pkg-config --cflags lua5.4)"; \
-	  echo "LUA_LIBS := $$(pkg-config --libs lua5.4)"; \
+	  echo "LUA_LIBS := $$(pkg-config --libs lua5.4) -lm"; \
 	  echo "LUA_ARCHIVE := $$(ls "$$(pkg-config --variable=libdir lua5.4)"/liblua5.4.a 2>&-)"; \
 	  echo "PKG_CFLAGS := $$($(if $(PKGS),pkg-config --cflags $(PKGS)))"; \
 	  echo "PKG_LIBS := $$($(if $(PKGS),pkg-config --libs $(PKGS)))"; } >$@
@@ -107,7 +107,7 @@ $(BUILD)/lua/%.lua: scripts/stubs/%.lua
 	@mkdir -p $(@D)
 	$(call say,COPY)cp $< $@
 # The whole of Lua goes in and is exported: modules such as cjson need it.
-WITH_LUA = $(if $(LUA_ARCHIVE),-Wl$(,)--whole-archive $(LUA_ARCHIVE) -Wl$(,)--no-whole-archive,$(LUA_LIBS)) -lm -ldl
+WITH_LUA = $(if $(LUA_ARCHIVE),-Wl$(,)--whole-archive $(LUA_ARCHIVE) -Wl$(,)--no-whole-archive -lm -ldl,$(LUA_LIBS))
 , := ,
 $(BUILD)/atools-lua: $(call obj,$(RUNNER) $(BINDINGS)) $(EMBEDDED) $(BUILD)/libatools.a
 	$(call say,LINK)$(LINK) -pie -Wl,-E -o $@ $^ $(WITH_LUA) $(PKG_LIBS)

@@ -66,7 +66,7 @@ Description: the Lua modules of atools inside a C host
 Version: $version
 Requires: atools lua5.4
 Cflags: -I\${includedir}
-Libs: -L\${libdir} -latools_lua -latools
+Libs: -L\${libdir} -latools_lua -latools -lm
 END
 }
 

@@ -60,7 +60,7 @@ run_suite() {
     # timeout leads a process group, which holds all that the suite starts.
     timeout -k 5 "$seconds" "$@" >"$log" 2>&1 </dev/null &
     echo $! >"$results/$id.group"
-    wait $! || status=$?
+    { wait $! || status=$?; } 2>&- # no word of the shell's own on a kill
     kill -KILL -- "-$(cat "$results/$id.group")" 2>&-
     rm -f "$results/$id.group"
 
@@ -78,7 +78,9 @@ run_suite() {
         {
             printf 'FAILED %-50s %4d passed, %d failed\n' "$name" "$passed" "$failed"
             sed 's/^/    | /' "$log"
-            [ "$status" = 124 ] && echo "    no end within $seconds s"
+            case $status in
+            124 | 137) echo "    no end within $seconds s, or killed" ;;
+            esac
             echo "    exit status $status: $*"
         } >"$log.shown"
         cat "$log.shown"
