@@ -51,17 +51,34 @@ static bool is_meta(const char *name)
     return name[0] == '_' && name[1] == '_';
 }
 
+/* The metatable and the method table at the top. */
+static void add_methods(lua_State *L, struct atlL_vm *vm,
+                        const luaL_Reg *methods)
+{
+    for (const luaL_Reg *r = methods; r->name != NULL; r++) {
+        lua_pushlightuserdata(L, vm);
+        lua_pushcclosure(L, r->func, 1);
+        lua_setfield(L, is_meta(r->name) ? -3 : -2, r->name);
+    }
+}
+
+void atlL_class_add(lua_State *L, struct atlL_vm *vm,
+                    const struct atlL_class *class, const luaL_Reg *methods)
+{
+    luaL_checkstack(L, 5, NULL);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, class);
+    atlL_class_methods(L, class);
+    add_methods(L, vm, methods);
+    lua_pop(L, 2);
+}
+
 void atlL_class_make(lua_State *L, struct atlL_vm *vm,
                      const struct atlL_class *class)
 {
     luaL_checkstack(L, 6, NULL);
     luaL_newmetatable(L, class->name);
     lua_newtable(L); /* methods */
-    for (const luaL_Reg *r = class->methods; r->name != NULL; r++) {
-        lua_pushlightuserdata(L, vm);
-        lua_pushcclosure(L, r->func, 1);
-        lua_setfield(L, is_meta(r->name) ? -3 : -2, r->name);
-    }
+    add_methods(L, vm, class->methods);
     if (class->close != NULL) {
         lua_pushcfunction(L, class->close);
         lua_pushvalue(L, -1);
@@ -77,6 +94,16 @@ void atlL_class_make(lua_State *L, struct atlL_vm *vm,
     lua_pushliteral(L, "locked");
     lua_setfield(L, -2, "__metatable");
     lua_rawsetp(L, LUA_REGISTRYINDEX, class);
+}
+
+void atlL_class_methods(lua_State *L, const struct atlL_class *class)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, class);
+    lua_getfield(L, -1, "__newindex");
+    if (lua_getupvalue(L, -1, 1) == NULL)
+        lua_pushnil(L);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
 }
 
 void *atlL_box_new(lua_State *L, struct atlL_vm *vm,
@@ -155,4 +182,15 @@ void atlL_box_push(lua_State *L, const struct atlL_box *box)
     lua_rawgeti(L, LUA_REGISTRYINDEX, box->vm->anchors);
     lua_rawgeti(L, -1, box->anchor);
     lua_remove(L, -2);
+}
+
+bool atlL_box_at(lua_State *L, struct atlL_vm *vm, uint32_t place)
+{
+    luaL_checkstack(L, 2, NULL);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->anchors);
+    bool there = lua_rawgeti(L, -1, place) != LUA_TNIL;
+    lua_remove(L, -2);
+    if (!there)
+        lua_pop(L, 1);
+    return there;
 }

@@ -66,6 +66,9 @@ void *atlL_box_test(lua_State *L, int arg, const struct atlL_class *class);
 void atlL_box_anchor(lua_State *L, int index);
 /* The engine is done with it. Never raises; idempotent. */
 void atlL_box_release(struct atlL_box *box);
+/* [-0, +(0|1), -] The box anchored at a place from 1 on, or a number where the
+   place is free; false behind the last one. */
+bool atlL_box_at(lua_State *L, struct atlL_vm *vm, uint32_t place);
 /* [-0, +1, -] Pushes an anchored box. Needs one stack slot, allocates nothing.
  */
 void atlL_box_push(lua_State *L, const struct atlL_box *box);
@@ -126,6 +129,30 @@ struct atlL_task *atlL_task_current(struct atlL_vm *vm);
 void atlL_task_cancel(struct atlL_task *task, int code, const char *reason);
 /* `finished` of this owner will not be called any more. */
 void atlL_owner_detach(struct atlL_owner *owner);
+/* The running task's own wait: a task waits for one thing at a time, so waits
+   that Lua starts need no memory of their own. Never NULL inside a task. */
+struct atlL_wait *atlL_wait_own(struct atlL_vm *vm);
+/* The same for lists of waits: first in, first out. */
+struct atlL_link {
+    struct atlL_link *next, *prev; /* peer */
+};
+void atlL_link_init(struct atlL_link *link);
+bool atlL_link_empty(const struct atlL_link *link);
+void atlL_link_append(struct atlL_link *head, struct atlL_link *link);
+void atlL_link_remove(struct atlL_link *link); /* idempotent */
+/* As atlL_wait_timed, in ns (ATL_NEVER: no limit). */
+int atlL_wait_start(lua_State *L, struct atlL_wait *wait, const char *what,
+                    int64_t timeout_ns, atlL_cancel_fn *cancel, void *arg);
+/* Runs `fn` with `arg` as its light userdata argument, protected, from the
+   loop; a failure is logged. For making Lua values where no handler runs. */
+bool atlL_protected(struct atlL_vm *vm, lua_CFunction fn, void *arg);
+/* Whether the VM is being closed: no callback may enter Lua any more. */
+bool atlL_vm_closing(const struct atlL_vm *vm);
+/* More methods for a class that was made. [-0, +0, m] */
+void atlL_class_add(lua_State *L, struct atlL_vm *vm,
+                    const struct atlL_class *class, const luaL_Reg *methods);
+/* Pushes the method table of a class, for its Lua half. [-0, +1, -] */
+void atlL_class_methods(lua_State *L, const struct atlL_class *class);
 /* Where a task waits, for tasks() and messages: static text, "read 127..."? */
 void atlL_task_where(struct atlL_task *task, const char *what);
 

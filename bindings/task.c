@@ -125,6 +125,12 @@ struct atlL_task *atlL_task_current(struct atlL_vm *vm)
     return vm->running;
 }
 
+struct atlL_wait *atlL_wait_own(struct atlL_vm *vm)
+{
+    vm->running->own = (struct atlL_wait)ATLL_WAIT_INIT;
+    return &vm->running->own;
+}
+
 void atlL_task_where(struct atlL_task *task, const char *what)
 {
     task->what = what;

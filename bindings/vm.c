@@ -39,6 +39,26 @@ void atlL_link_remove(struct atlL_link *link)
     atlL_link_init(link);
 }
 
+bool atlL_vm_closing(const struct atlL_vm *vm)
+{
+    return vm->closing;
+}
+
+bool atlL_protected(struct atlL_vm *vm, lua_CFunction fn, void *arg)
+{
+    lua_State *L = vm->base;
+    if (vm->closing || !lua_checkstack(L, 3))
+        return false;
+    lua_pushcfunction(L, fn);
+    lua_pushlightuserdata(L, arg);
+    if (lua_pcall(L, 1, 0, 0) == LUA_OK)
+        return true;
+    const char *text = lua_tostring(L, -1);
+    atl_log(ATL_LOG_ERROR, "%s", text ? text : "error without text");
+    lua_pop(L, 1);
+    return false;
+}
+
 static struct atlL_vm *find(lua_State *L)
 {
     lua_getfield(L, LUA_REGISTRYINDEX, VM_KEY);
@@ -111,12 +131,7 @@ static int report_unjoined(lua_State *L)
 static void on_grace(struct atl_timer *timer)
 {
     struct atlL_vm *vm = timer->data;
-    if (!lua_checkstack(vm->base, 4))
-        return;
-    lua_pushcfunction(vm->base, report_unjoined);
-    lua_pushlightuserdata(vm->base, vm);
-    if (lua_pcall(vm->base, 1, 0, 0) != LUA_OK)
-        lua_pop(vm->base, 1);
+    atlL_protected(vm, report_unjoined, vm);
 }
 
 static void use_loop(struct atlL_vm *vm, struct atl_loop *loop, bool owns)
@@ -129,23 +144,12 @@ static void use_loop(struct atlL_vm *vm, struct atl_loop *loop, bool owns)
     vm->ready_post.data = vm;
 }
 
-static int kill_all(lua_State *L)
-{
-    struct atlL_vm *vm = lua_touserdata(L, 1);
-    atlL_handle_report(L, vm);
-    return 0;
-}
-
 static void vm_close(struct atlL_vm *vm)
 {
     if (vm->closing)
         return;
-    if (lua_checkstack(vm->main, 4)) {
-        lua_pushcfunction(vm->main, kill_all);
-        lua_pushlightuserdata(vm->main, vm);
-        if (lua_pcall(vm->main, 1, 0, 0) != LUA_OK)
-            lua_pop(vm->main, 1);
-    }
+    vm->base = vm->main;
+    atlL_protected(vm, report_unjoined, vm);
     vm->closing = true;
     if (vm->loop == NULL)
         return;

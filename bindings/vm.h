@@ -24,11 +24,6 @@ enum atlL_state {
 #define ATLL_CONTAINER(link, type, member)                                     \
     ((type *)(void *)((char *)(link)-offsetof(type, member)))
 
-/* Links of a list in which order is first in, first out. */
-struct atlL_link {
-    struct atlL_link *next, *prev; /* peer */
-};
-
 struct atlL_task {
     struct atlL_link link;      /* all tasks that are not idle */
     struct atlL_link queue;     /* the ready queue */
@@ -80,11 +75,6 @@ struct atlL_vm {
     unsigned task_count;
 };
 
-void atlL_link_init(struct atlL_link *link);
-bool atlL_link_empty(const struct atlL_link *link);
-void atlL_link_append(struct atlL_link *head, struct atlL_link *link);
-void atlL_link_remove(struct atlL_link *link); /* idempotent */
-
 /* task.c */
 struct atlL_task *atlL_task_new(struct atlL_vm *vm); /* NULL: no memory */
 void atlL_task_recycle(struct atlL_task *task);
@@ -111,8 +101,6 @@ int atlL_deadline(lua_State *L);
 int atlL_shield(lua_State *L);
 void atlL_deadline_open(lua_State *L, struct atlL_vm *vm);
 /* wait.c */
-int atlL_wait_start(lua_State *L, struct atlL_wait *wait, const char *what,
-                    int64_t timeout_ns, atlL_cancel_fn *cancel, void *arg);
 int atlL_wait_sleep(lua_State *L, int64_t ns);
 /* coroutine.c */
 void atlL_coroutine_open(lua_State *L, struct atlL_vm *vm);

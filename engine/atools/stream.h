@@ -191,6 +191,8 @@ ATL_API void atl_stream_hold(struct atl_stream *s, enum atl_hold reason);
 ATL_API void atl_stream_unhold(struct atl_stream *s, enum atl_hold reason);
 ATL_API unsigned atl_stream_holds(const struct atl_stream *s);
 
+/* Whether input comes on request only, as the option `pull` says at first. */
+ATL_API void atl_stream_set_pull(struct atl_stream *s, bool pull);
 /* Another framing for what has not been delivered yet; NULL: none. */
 ATL_API int atl_stream_set_frame(struct atl_stream *s,
                                  const struct atl_frame *frame,

@@ -153,3 +153,15 @@ void atl_stream_read_cancel(struct atl_stream *s)
     request_done(s);
     atl__input_resume(s);
 }
+
+void atl_stream_set_pull(struct atl_stream *s, bool pull)
+{
+    if (s->pull == pull)
+        return;
+    s->pull = pull;
+    if (pull && !s->requested)
+        s->holds |= ATL_HOLD_PULL;
+    else
+        s->holds &= (uint8_t)~ATL_HOLD_PULL;
+    atl__input_resume(s);
+}
