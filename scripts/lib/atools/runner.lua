@@ -163,8 +163,8 @@ function M.stop(signal)
   atools.stop()
   local left = atools.stats()
   if left.tasks + left.streams > 0 then
-    atools.log("info", ("%s: stopping, %d s for what is at work (tasks: %d, connections: %d)"):format(
-      signal, stop.drain, left.tasks, left.streams))
+    local text = "%s: stopping, %d s for what is at work (tasks: %d, connections: %d)"
+    atools.log("info", text:format(signal, stop.drain, left.tasks, left.streams))
   end
 end
 
