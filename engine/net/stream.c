@@ -303,6 +303,9 @@ ssize_t atl__transport_write(struct atl_stream *s, const struct iovec *v, int n)
 {
     if (!s->socket)
         return atl__os_writev(stream_os(s), s->io.fd, v, n);
+    if (n == 1)
+        return atl__os_send(stream_os(s), s->io.fd, v->iov_base, v->iov_len,
+                            MSG_NOSIGNAL);
     struct msghdr m = {.msg_iov = (struct iovec *)(uintptr_t)v,
                        .msg_iovlen = (size_t)n};
     return atl__os_sendmsg(stream_os(s), s->io.fd, &m, MSG_NOSIGNAL);

@@ -26,6 +26,16 @@ ssize_t atl__os_read(const struct atl_os *os, int fd, void *buf, size_t n)
     return r;
 }
 
+ssize_t atl__os_send(const struct atl_os *os, int fd, const void *buf, size_t n,
+                     int flags)
+{
+    ssize_t r;
+    do
+        r = os->calls->send(os->self, fd, buf, n, flags);
+    while (r == -EINTR);
+    return r;
+}
+
 ssize_t atl__os_sendmsg(const struct atl_os *os, int fd, const struct msghdr *m,
                         int flags)
 {

@@ -98,6 +98,13 @@ static ssize_t real_recv(void *self, int fd, void *buf, size_t n, int flags)
     return checked_size(recv(fd, buf, n, flags));
 }
 
+static ssize_t real_send(void *self, int fd, const void *buf, size_t n,
+                         int flags)
+{
+    (void)self;
+    return checked_size(send(fd, buf, n, flags | MSG_NOSIGNAL));
+}
+
 static ssize_t real_sendmsg(void *self, int fd, const struct msghdr *m,
                             int flags)
 {
@@ -320,6 +327,7 @@ static const struct atl_os_calls real_calls = {
     .shutdown = real_shutdown,
     .close = real_close,
     .recv = real_recv,
+    .send = real_send,
     .sendmsg = real_sendmsg,
     .recvmsg = real_recvmsg,
     .read = real_read,

@@ -34,6 +34,7 @@ struct atl_os_calls {
     int (*shutdown)(void *self, int fd, int how);
     int (*close)(void *self, int fd);
     ssize_t (*recv)(void *self, int fd, void *buf, size_t n, int flags);
+    ssize_t (*send)(void *self, int fd, const void *buf, size_t n, int flags);
     ssize_t (*sendmsg)(void *self, int fd, const struct msghdr *m, int flags);
     ssize_t (*recvmsg)(void *self, int fd, struct msghdr *m, int flags);
     ssize_t (*read)(void *self, int fd, void *buf, size_t n);
@@ -81,6 +82,9 @@ extern const struct atl_os atl__os_real;
 ssize_t atl__os_recv(const struct atl_os *os, int fd, void *buf, size_t n,
                      int flags);
 ssize_t atl__os_read(const struct atl_os *os, int fd, void *buf, size_t n);
+/* One piece: a tenth of a microsecond cheaper than sendmsg. */
+ssize_t atl__os_send(const struct atl_os *os, int fd, const void *buf, size_t n,
+                     int flags);
 ssize_t atl__os_sendmsg(const struct atl_os *os, int fd, const struct msghdr *m,
                         int flags);
 ssize_t atl__os_recvmsg(const struct atl_os *os, int fd, struct msghdr *m,

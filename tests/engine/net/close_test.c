@@ -338,3 +338,27 @@ TEST(closing_a_dead_stream_is_closing_here)
 {
     net_each_backend(close_dead);
 }
+
+static void freed_while_lingering(struct atl_loop *loop)
+{
+    struct atl_loop_options o = {.backend = atl_loop_backend(loop)};
+    static char bytes[8 << 20];
+    struct net_record r = {0}, full = {0};
+    struct atl_loop *other;
+    CHECK_OK(atl_loop_new(&other, &o, NULL));
+    int fd = net_pair(&r, other, NULL), fd_full = net_pair(&full, other, NULL);
+    CHECK_OK(atl_stream_write(full.stream, bytes, sizeof(bytes), 0));
+    atl_stream_close(r.stream);
+    atl_stream_close(full.stream);
+    NET_UNTIL(other, r.closed && full.closed);
+    net_settle(other);
+    CHECK(atl_loop_alive(other));
+    atl_loop_free(&other);
+    CHECK_EQ_INT(recv(fd, bytes, 1, 0), 0);
+    close(fd);
+    close(fd_full);
+}
+TEST(a_loop_can_be_freed_while_streams_linger)
+{
+    net_each_backend(freed_while_lingering);
+}

@@ -71,6 +71,15 @@ static ssize_t some_sendmsg(void *self, int fd, const struct msghdr *m,
     return atl__os_real.calls->sendmsg(self, fd, &part, flags);
 }
 
+static ssize_t some_send(void *self, int fd, const void *buf, size_t n,
+                         int flags)
+{
+    ssize_t most = dose(n);
+    if (most < 0)
+        return most;
+    return atl__os_real.calls->send(self, fd, buf, (size_t)most, flags);
+}
+
 static int some_accept(void *self, int fd, struct sockaddr *sa, socklen_t *n)
 {
     static const int codes[] = {-EAGAIN, -EINTR, -ECONNABORTED};
@@ -194,6 +203,7 @@ static void on_poor_system(bool singles, uint32_t seed)
         state = seed;
         single_bytes = singles;
         calls.recv = some_recv;
+        calls.send = some_send;
         calls.sendmsg = some_sendmsg;
         calls.accept = some_accept;
         CHECK_OK(atl_loop_new(&loop, &o, NULL));

@@ -205,3 +205,46 @@ TEST(a_paused_source_is_not_copied)
 {
     net_each_backend(paused);
 }
+
+static void itself(struct atl_loop *loop)
+{
+    struct net_record r = {0};
+    struct atl_relay *relay;
+    struct done d = {0};
+    char got[4];
+    int fd = net_pair(&r, loop, NULL);
+    CHECK_OK(atl_relay_open(&relay, r.stream, r.stream, (uint64_t)ATL_NEVER,
+                            on_done, &d));
+    net_send(fd, "echo", 4);
+    net_receive(loop, fd, got, 4);
+    CHECK_EQ_MEM(got, "echo", 4);
+    shutdown(fd, SHUT_WR);
+    CHECK_EQ_INT(net_receive_end(loop, fd), 0);
+    net_finish(loop);
+    CHECK_EQ_INT(d.calls, 1);
+    CHECK_EQ_INT(d.copied, 4);
+    CHECK_CODE(r.code, ATL_EOF);
+    close(fd);
+}
+TEST(a_stream_relayed_to_itself_echoes)
+{
+    net_each_backend(itself);
+}
+
+static void late_close(struct atl_loop *loop)
+{
+    struct both p;
+    struct atl_relay *relay;
+    struct done d = {0};
+    open_both(&p, loop);
+    CHECK_OK(atl_relay_open(&relay, p.a.stream, p.b.stream, 0, on_done, &d));
+    CHECK_EQ_INT(d.calls, 0);
+    CHECK_EQ_INT(atl_relay_close(&relay), 0); /* done, but not told yet */
+    net_settle(loop);
+    CHECK_EQ_INT(d.calls, 0);
+    end_both(&p, loop);
+}
+TEST(a_relay_closed_before_it_told_its_end_does_not_tell)
+{
+    net_each_backend(late_close);
+}
