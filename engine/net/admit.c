@@ -96,10 +96,9 @@ bool atl__admit_failed(struct atl_listener *l, int code)
     case -ENOMEM:
         l->errors++;
         atl__loop_counters(l->object.loop)->accept_errors++;
-        if (l->refuse && refuse_by_spare(l))
-            return true;
+        /* Told in both cases: it is the operator who can raise the limit. */
         atl__governor_failed(l->object.loop, code);
-        return false;
+        return l->refuse && refuse_by_spare(l);
     case -EBADF:
     case -EINVAL:
     case -ENOTSOCK:
