@@ -125,37 +125,43 @@ int atl__queue_pieces(const struct atl_queue *q, struct iovec *out, int size)
     return n;
 }
 
-/* A release function may write to the queue again: unlink before freeing. */
-static void drop_head(struct atl_queue *q)
+/* A release function may write to the queue or clear it: it is called when the
+   queue no longer knows the block, nor any other that goes with it. */
+static void free_chain(struct atl_block *b)
 {
-    struct atl_block *b = q->head;
-    q->head = b->next;
-    if (q->head == NULL)
-        q->tail = NULL;
-    block_free(b);
+    while (b != NULL) {
+        struct atl_block *next = b->next;
+        block_free(b);
+        b = next;
+    }
 }
 
 void atl__queue_consume(struct atl_queue *q, size_t length)
 {
+    struct atl_block *first = q->head, *last = NULL, *b = first;
     q->length -= length;
-    while (q->head != NULL && length >= q->head->length) {
-        length -= q->head->length;
-        bool last = length == 0;
-        drop_head(q);
-        if (last)
-            return;
+    for (; b != NULL && length >= b->length; b = b->next) {
+        length -= b->length;
+        last = b;
     }
-    if (length > 0) {
-        q->head->head += length;
-        q->head->length -= length;
+    if (b != NULL) {
+        b->head += length;
+        b->length -= length;
     }
+    if (last == NULL)
+        return;
+    last->next = NULL;
+    q->head = b;
+    if (b == NULL)
+        q->tail = NULL;
+    free_chain(first);
 }
 
 void atl__queue_clear(struct atl_queue *q)
 {
-    q->length = 0;
-    while (q->head != NULL)
-        drop_head(q);
+    struct atl_block *first = q->head;
+    *q = (struct atl_queue){0};
+    free_chain(first);
 }
 
 static size_t buf_size(size_t capacity)

@@ -106,6 +106,8 @@ int atl__slots_take(struct atl_slots *slots, void *object, uint64_t *token)
 
 void atl__slots_give(struct atl_slots *slots, uint64_t token)
 {
+    if (atl__slots_get(slots, token) == NULL)
+        return;
     uint32_t number = (uint32_t)token;
     struct slot *slot = slot_at(slots, number);
     slot->object = NULL;

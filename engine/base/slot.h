@@ -13,9 +13,11 @@ struct atl_slots; /* the table */
 
 int atl__slots_new(struct atl_slots **out);
 void atl__slots_free(struct atl_slots **slots);
-/* A token (generation << 32 | slot) for `object`, never 0. -ENOMEM. */
+/* A token (generation << 32 | slot) for `object` (not NULL), never 0.
+   -ENOMEM. */
 int atl__slots_take(struct atl_slots *slots, void *object, uint64_t *token);
-/* Ends the token; its slot gets a new generation. */
+/* Ends the token; its slot gets a new generation. A stale one is passed over.
+ */
 void atl__slots_give(struct atl_slots *slots, uint64_t token);
 /* NULL for a stale or invented token. */
 void *atl__slots_get(const struct atl_slots *slots, uint64_t token);
