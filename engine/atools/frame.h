@@ -70,8 +70,8 @@ struct atl_wrap {
 };
 /*
  * -EMSGSIZE: longer than max or than the length field can say; -EPROTO: a
- * LINE or DELIMITER payload that holds the terminator, a FIXED one of another
- * size.
+ * LINE or DELIMITER payload that holds the terminator, alone or together with
+ * the one put behind it ("a" before "aa"), a FIXED one of another size.
  */
 ATL_API int atl_frame_wrap(const struct atl_frame *frame, const void *payload,
                            size_t length, struct atl_wrap *out);

@@ -27,6 +27,9 @@ static int parse_unix(struct atl_endpoint *out, const char *text, size_t n,
     size_t length = n - 5;
     if (length == 0 || (length == 1 && path[0] == '@'))
         return fail_text(why, text, n, "a path is missing");
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)path[i] < 0x20 || path[i] == 0x7f)
+            return fail_text(why, "unix:", 5, "control characters in the path");
     if (length > sizeof(un.sun_path) - 1)
         return atl_fail(why, -ENAMETOOLONG,
                         "unix socket path of %zu bytes is too long (at most "
@@ -62,17 +65,27 @@ static bool is_clean(const char *p, size_t n)
     return true;
 }
 
+static bool is_ipv6(const char *p, size_t n)
+{
+    char host[sizeof(((struct atl_endpoint *)NULL)->host)];
+    struct atl_addr addr;
+    const char *zone;
+    if (n >= sizeof(host))
+        return false;
+    memcpy(host, p, n);
+    host[n] = '\0';
+    return atl__addr_parse(&addr, host, 0, &zone) == 0 &&
+           addr.sa.any.sa_family == AF_INET6;
+}
+
 int atl_endpoint_parse(struct atl_endpoint *out, const char *text, size_t n,
                        struct atl_error *why)
 {
     struct atl_endpoint e = {.port = 0};
-    const char *host = text, *colon;
-    size_t host_length;
-    if (n >= 5 && memcmp(text, "unix:", 5) == 0) {
-        if (memchr(text, '\0', n) != NULL)
-            return fail_text(why, "unix:", 5, "a zero byte in the path");
+    const char *host = text, *colon = NULL;
+    size_t host_length = 0;
+    if (n >= 5 && memcmp(text, "unix:", 5) == 0)
         return parse_unix(out, text, n, why);
-    }
     if (!is_clean(text, n))
         return fail_text(why, "", 0, "spaces or control characters");
     if (n > 0 && text[0] == '[') {
@@ -82,9 +95,10 @@ int atl_endpoint_parse(struct atl_endpoint *out, const char *text, size_t n,
         host = text + 1;
         host_length = (size_t)(close - host);
         colon = close + 1;
-        if (memchr(host, ':', host_length) == NULL)
-            return fail_text(why, text, n, "brackets are for IPv6 addresses");
-    } else {
+        if (!is_ipv6(host, host_length))
+            return fail_text(why, text, n,
+                             "what is in brackets is not an IPv6 address");
+    } else if (n > 0) {
         colon = memchr(text, ':', n);
         host_length = colon ? (size_t)(colon - text) : n;
         if (colon != NULL &&

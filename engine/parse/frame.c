@@ -11,11 +11,13 @@
 
 #define LINE_MAX_DEFAULT 8192u
 #define FRAME_MAX_DEFAULT 1048576u
+/* Sums and one more decimal digit still fit; ATL_NEVER means as much. */
+#define FRAME_MAX_MOST (SIZE_MAX / 16)
 
 static size_t limit_of(const struct atl_frame *f)
 {
     if (f->max > 0)
-        return f->max;
+        return f->max < FRAME_MAX_MOST ? f->max : FRAME_MAX_MOST;
     return f->kind == ATL_FRAME_LINE || f->kind == ATL_FRAME_DELIMITER
                ? LINE_MAX_DEFAULT
                : FRAME_MAX_DEFAULT;
@@ -39,6 +41,9 @@ static size_t field_of(enum atl_frame_kind kind)
 
 int atl_frame_check(const struct atl_frame *f, struct atl_error *why)
 {
+    if ((unsigned)f->kind > ATL_FRAME_FIXED)
+        return atl_fail(why, -EINVAL, "no such kind of frame: %d",
+                        (int)f->kind);
     if (f->kind == ATL_FRAME_DELIMITER &&
         (f->delimiter_length == 0 || f->delimiter_length > ATL_DELIMITER_MAX))
         return atl_fail(why, -EINVAL, "a delimiter has 1 to %d bytes",
@@ -51,8 +56,6 @@ int atl_frame_check(const struct atl_frame *f, struct atl_error *why)
     if (f->inclusive && field_of(f->kind) == 0)
         return atl_fail(why, -EINVAL,
                         "inclusive lengths need a fixed-width length field");
-    if (f->max > SIZE_MAX / 4)
-        return atl_fail(why, -EINVAL, "the maximum is too large");
     return 0;
 }
 
@@ -232,11 +235,20 @@ int atl_frame_cut(const struct atl_frame *f, const void *bytes, size_t n,
     }
 }
 
-/* Whether the payload would be taken for more than one frame. */
+/* Whether the terminator would be found before the payload's end: inside it, or
+   begun by its last bytes and ended by the terminator's own. */
 static bool holds(const char *p, size_t n, const char *what, size_t length)
 {
     size_t scanned = 0;
-    return search(p, n, &scanned, what, length) != NULL;
+    if (n == 0)
+        return false;
+    if (search(p, n, &scanned, what, length) != NULL)
+        return true;
+    for (size_t k = n < length ? n : length - 1; k > 0; k--)
+        if (memcmp(p + n - k, what, k) == 0 &&
+            memcmp(what, what + k, length - k) == 0)
+            return true;
+    return false;
 }
 
 static int wrap_length(const struct atl_frame *f, size_t length,
