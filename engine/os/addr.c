@@ -29,7 +29,7 @@ static void format_unix(const struct atl_addr *addr, char *buf, size_t size)
     const struct sockaddr_un *un = &addr->sa.un;
     size_t start = offsetof(struct sockaddr_un, sun_path);
     size_t length = addr->length > start ? addr->length - start : 0;
-    if (length == 0 || size == 0) /* unnamed */
+    if (length == 0) /* unnamed */
         return;
     if (un->sun_path[0] == '\0') /* abstract: the length counts */
         snprintf(buf, size, "@%.*s", (int)length - 1, un->sun_path + 1);
@@ -39,8 +39,9 @@ static void format_unix(const struct atl_addr *addr, char *buf, size_t size)
 
 const char *atl_addr_host(const struct atl_addr *addr, char *buf, size_t size)
 {
-    if (size > 0)
-        buf[0] = '\0';
+    if (size == 0)
+        return "";
+    buf[0] = '\0';
     switch (addr->sa.any.sa_family) {
     case AF_INET:
         inet_ntop(AF_INET, &addr->sa.in.sin_addr, buf, (socklen_t)size);
