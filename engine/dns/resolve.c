@@ -17,6 +17,7 @@
 #define HOSTS_PATH "/etc/hosts"
 #define HOSTS_MAX 1048576
 #define ADDRS_MAX 32
+#define NAME_MAX_BYTES 253 /* of a name in the DNS, without the final dot */
 
 struct atl_resolve {
     struct atl_object object;
@@ -24,29 +25,35 @@ struct atl_resolve {
     atl_resolve_fn *fn;
     void *data; /* borrows */
     enum atl_family family;
-    char name[256];
+    char name[NAME_MAX_BYTES + 1];
     struct atl_addr addrs[ADDRS_MAX];
     size_t count;
+    bool passed_over; /* there were addresses of the other family */
 };
 
 static void add(struct atl_resolve *r, const struct atl_addr *a)
 {
     int family = a->sa.any.sa_family;
-    if (r->count == ADDRS_MAX || (r->family == ATL_IPV4 && family != AF_INET) ||
-        (r->family == ATL_IPV6 && family != AF_INET6))
+    if ((r->family == ATL_IPV4 && family != AF_INET) ||
+        (r->family == ATL_IPV6 && family != AF_INET6)) {
+        r->passed_over = true;
         return;
+    }
     for (size_t i = 0; i < r->count; i++)
         if (r->addrs[i].length == a->length &&
             memcmp(&r->addrs[i].sa, &a->sa, a->length) == 0)
             return;
-    r->addrs[r->count++] = *a;
+    if (r->count < ADDRS_MAX)
+        r->addrs[r->count++] = *a;
 }
 
-static void add_text(struct atl_resolve *r, const char *host)
+static int add_text(struct atl_resolve *r, const char *host)
 {
     struct atl_addr a;
-    if (atl_addr_numeric(&a, host, 0) == 0)
+    int code = atl_addr_numeric(&a, host, 0);
+    if (code == 0)
         add(r, &a);
+    return code;
 }
 
 /* RFC 6761, 6.3: "localhost" and all names below it are this machine. */
@@ -59,70 +66,98 @@ static bool is_localhost(const char *name)
     return n == length || name[n - length - 1] == '.';
 }
 
-/* The whole file in one block of HOSTS_MAX bytes at most; its length. */
-static ssize_t read_hosts(const struct atl_os *os, char **out, size_t *room)
+struct hosts {
+    char *text; /* owns */
+    size_t length, room;
+};
+
+static int hosts_grow(struct hosts *h)
+{
+    size_t wanted = h->room ? h->room * 2 : 4096;
+    char *grown = atl__resize(h->text, h->room, wanted);
+    if (grown == NULL)
+        return -ENOMEM;
+    h->text = grown;
+    h->room = wanted;
+    return 0;
+}
+
+static int hosts_fill(struct hosts *h, const struct atl_os *os, int fd)
+{
+    while (h->length < HOSTS_MAX) {
+        if (h->length == h->room && hosts_grow(h) < 0)
+            return -ENOMEM;
+        ssize_t n =
+            atl__os_read(os, fd, h->text + h->length, h->room - h->length);
+        if (n <= 0)
+            return (int)n;
+        h->length += (size_t)n;
+    }
+    /* Half a name would be another name: what is cut ends with a line. */
+    while (h->length > 0 && h->text[h->length - 1] != '\n')
+        h->length--;
+    return 0;
+}
+
+/* Read anew each time: it is short, and people edit it. */
+static int hosts_read(struct hosts *h, const struct atl_os *os)
 {
     int fd = atl__os_open_read(os, HOSTS_PATH);
-    size_t length = 0;
-    ssize_t n = 0;
     if (fd < 0)
-        return fd;
-    *out = NULL;
-    *room = 0;
-    while (*room < HOSTS_MAX) {
-        if (length == *room) {
-            size_t wanted = *room ? *room * 2 : 4096;
-            char *grown = atl__resize(*out, *room, wanted);
-            if (grown == NULL) {
-                n = -ENOMEM;
-                break;
-            }
-            *out = grown;
-            *room = wanted;
-        }
-        n = atl__os_read(os, fd, *out + length, *room - length);
-        if (n <= 0)
-            break;
-        length += (size_t)n;
-    }
+        return fd == -ENOENT ? 0 : fd;
+    int r = hosts_fill(h, os, fd);
     atl__os_close(os, fd);
-    if (n < 0) {
-        atl__free(*out, *room);
-        return n;
-    }
-    return (ssize_t)length;
+    return r;
 }
 
 static int search_hosts(struct atl_resolve *r)
 {
-    char *text;
-    size_t room, at = 0;
+    struct hosts h = {NULL, 0, 0};
     struct atl_addr a;
-    ssize_t length = read_hosts(atl__loop_os(r->object.loop), &text, &room);
-    if (length < 0)
-        return length == -ENOENT ? 0 : (int)length;
-    while (atl__hosts_next(text, (size_t)length, &at, r->name, &a))
+    size_t at = 0;
+    int code = hosts_read(&h, atl__loop_os(r->object.loop));
+    while (code == 0 && atl__hosts_next(h.text, h.length, &at, r->name, &a))
         add(r, &a);
-    atl__free(text, room);
-    return 0;
+    atl__free(h.text, h.room);
+    return code;
 }
 
 static int look_up(struct atl_resolve *r, struct atl_error *why)
 {
-    add_text(r, r->name);
+    static const char *const wanted[] = {"", "IPv4 ", "IPv6 "};
+    int code = 0;
+    if (add_text(r, r->name) < 0) {
+        if (is_localhost(r->name)) {
+            /* Most servers on this machine listen on IPv4 alone. */
+            add_text(r, "127.0.0.1");
+            add_text(r, "::1");
+        } else {
+            code = search_hosts(r);
+        }
+    }
+    if (code < 0)
+        return atl_fail(why, ATL_EDNS, "looking up %s: reading %s: %s", r->name,
+                        HOSTS_PATH, atl_error_text(code));
     if (r->count > 0)
         return 0;
-    if (is_localhost(r->name)) {
-        add_text(r, "127.0.0.1");
-        add_text(r, "::1");
-        return 0;
-    }
-    int code = search_hosts(r);
-    if (code < 0)
-        return atl_fail(why, ATL_EDNS, "reading " HOSTS_PATH ": %s",
-                        atl_error_text(code));
-    if (r->count == 0)
-        return atl_fail(why, ATL_ENOTFOUND, "no such name: %s", r->name);
+    if (r->passed_over)
+        return atl_fail(why, ATL_ENOTFOUND, "%s has no %saddress", r->name,
+                        wanted[r->family]);
+    return atl_fail(why, ATL_ENOTFOUND, "no such name: %s", r->name);
+}
+
+static int take_name(struct atl_resolve *r, const char *name)
+{
+    size_t length = strnlen(name, NAME_MAX_BYTES + 2);
+    /* A final dot marks a complete name; nothing here completes names. */
+    if (length > 1 && name[length - 1] == '.')
+        length--;
+    if (length == 0 || length > NAME_MAX_BYTES)
+        return -EINVAL;
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)name[i] <= 0x20 || name[i] == 0x7f)
+            return -EINVAL;
+    memcpy(r->name, name, length);
     return 0;
 }
 
@@ -133,8 +168,9 @@ int atl__resolve_local(struct atl_addr *out, struct atl_loop *loop,
     if (r == NULL)
         return -ENOMEM;
     r->object.loop = loop;
-    memcpy(r->name, name, strnlen(name, sizeof(r->name) - 1));
-    int code = look_up(r, NULL);
+    int code = take_name(r, name);
+    if (code == 0)
+        code = look_up(r, NULL);
     if (code == 0)
         *out = r->addrs[0];
     atl__free(r, sizeof(*r));
@@ -176,19 +212,14 @@ int atl_resolve_open(struct atl_resolve **out, struct atl_loop *loop,
                      const char *name, enum atl_family family,
                      atl_resolve_fn *fn, void *data)
 {
-    size_t length = strlen(name);
-    /* A final dot marks a complete name; nothing here completes names. */
-    if (length > 1 && name[length - 1] == '.')
-        length--;
-    if (length == 0 || length > 253)
-        return -EINVAL;
-    for (size_t i = 0; i < length; i++)
-        if ((unsigned char)name[i] <= 0x20 || name[i] == 0x7f)
-            return -EINVAL;
     struct atl_resolve *r = atl__zalloc(sizeof(*r));
     if (r == NULL)
         return -ENOMEM;
-    memcpy(r->name, name, length);
+    int code = take_name(r, name);
+    if (code < 0) {
+        atl__free(r, sizeof(*r));
+        return code;
+    }
     r->fn = fn;
     r->data = data;
     r->family = family;
