@@ -93,8 +93,10 @@ ATL_API size_t atl_loop_pollfds(const struct atl_loop *loop, struct pollfd *out,
                                 size_t size);
 
 /*
- * Work for the loop's thread, in caller's memory, which must stay until `fn`
- * has been called. Never fails. Queued work keeps the loop alive.
+ * Work for the loop's thread, in caller's memory, zeroed but for `fn` and
+ * `data`, which must stay until `fn` has been called. Never fails. Queued work
+ * keeps the loop alive. One post is used by atl_loop_post or by atl_loop_defer,
+ * not by both. It may be queued again from the moment `fn` is called.
  */
 struct atl_post;
 typedef void atl_post_fn(struct atl_post *post);
@@ -103,9 +105,11 @@ struct atl_post {
     atl_post_fn *fn;
     void *data;
     bool queued; /* the loop's; a queued post is not queued twice */
+    bool shared; /* the loop's: queued by atl_loop_post */
 };
 
-/* From any thread; wakes the loop. */
+/* From any thread; wakes the loop. What the caller wrote before is seen by
+   `fn`, also when the post was queued already. */
 ATL_API void atl_loop_post(struct atl_loop *loop, struct atl_post *post);
 /* From the loop's thread only, without a lock; runs in phase 4. */
 ATL_API void atl_loop_defer(struct atl_loop *loop, struct atl_post *post);

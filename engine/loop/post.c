@@ -45,6 +45,19 @@ static void move_all(struct atl_post *to, struct atl_post *from)
     atl__posts_init(from);
 }
 
+/* Another thread may be queueing it once more at this moment: it must either
+   find it queued before `fn` runs, or queue it anew. */
+static void take(struct atl_loop *loop, struct atl_post *post)
+{
+    if (!post->shared) {
+        atl__posts_remove(post);
+        return;
+    }
+    atl__mutex_lock(&loop->lock);
+    atl__posts_remove(post);
+    atl__mutex_unlock(&loop->lock);
+}
+
 void atl__posts_run(struct atl_loop *loop, struct atl_post *head)
 {
     struct atl_post now;
@@ -52,7 +65,7 @@ void atl__posts_run(struct atl_loop *loop, struct atl_post *head)
     move_all(&now, head);
     while (!atl__posts_empty(&now)) {
         struct atl_post *post = now.next;
-        atl__posts_remove(post);
+        take(loop, post);
         post->fn(post); /* may free the post */
         atl__turn_unit_end(loop);
         loop->stats.posts_run++;
@@ -72,8 +85,10 @@ void atl_loop_post(struct atl_loop *loop, struct atl_post *post)
 {
     atl__mutex_lock(&loop->lock);
     bool first = !post->queued && atl__posts_empty(&loop->posted);
-    if (!post->queued)
+    if (!post->queued) {
         atl__posts_append(&loop->posted, post);
+        post->shared = true;
+    }
     atomic_store(&loop->any_posted, true);
     /* Inside the lock: once it is free the loop may end and close the fd. */
     if (first)
