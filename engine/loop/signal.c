@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Signals on the loop's side: a handle is an object that keeps nothing alive.
- */
+/* Signals on the loop's side: a handle is an object that keeps nothing alive,
+   and a number is watched while some open handle of the loop wants it. */
 #include "loop/private.h"
 
 #include <errno.h>
@@ -23,7 +23,8 @@ static void signal_stop(struct atl_object *o)
     struct atl_list *head = &o->loop->objects[ATL_KIND_SIGNAL];
     bool shared = false;
     for (struct atl_list *l = head->next; l != head; l = l->next) {
-        const struct atl_signal *other = (const struct atl_signal *)l;
+        const struct atl_signal *other =
+            ATL_CONTAINER(l, struct atl_signal, object.link);
         shared |= other != s && other->number == s->number &&
                   other->object.state == ATL_OBJECT_OPEN;
     }
@@ -49,7 +50,8 @@ static bool watched(const struct atl_loop *loop, int number)
 {
     const struct atl_list *head = &loop->objects[ATL_KIND_SIGNAL];
     for (const struct atl_list *l = head->next; l != head; l = l->next) {
-        const struct atl_signal *s = (const struct atl_signal *)l;
+        const struct atl_signal *s =
+            ATL_CONTAINER(l, struct atl_signal, object.link);
         if (s->number == number && s->object.state == ATL_OBJECT_OPEN)
             return true;
     }
@@ -100,12 +102,15 @@ void *atl_signal_data(const struct atl_signal *signal)
 void atl__signals_run(struct atl_loop *loop)
 {
     uint64_t pending = atl__signal_take(loop->signal_port);
-    struct atl_list *head = &loop->objects[ATL_KIND_SIGNAL];
-    if (pending == 0)
+    const struct atl_list *head = &loop->objects[ATL_KIND_SIGNAL];
+    const struct atl_list *last = head->prev, *next = head->next;
+    if (pending == 0 || atl__list_empty(head))
         return;
-    /* Closed handles stay on the list until phase 5: the walk is safe. */
-    for (struct atl_list *l = head->next; l != head; l = l->next) {
-        struct atl_signal *s = (struct atl_signal *)l;
+    /* Closed handles stay on the list until phase 5, so the walk is safe; what
+       is opened meanwhile comes after the last and was not meant. */
+    for (const struct atl_list *l = NULL; l != last; next = l->next) {
+        l = next;
+        struct atl_signal *s = ATL_CONTAINER(l, struct atl_signal, object.link);
         if (s->object.state != ATL_OBJECT_OPEN ||
             !(pending & (UINT64_C(1) << s->number)))
             continue;

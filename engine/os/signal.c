@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -29,6 +30,10 @@ static struct {
     unsigned users;
     struct sigaction old;
 } installed[NUMBERS];
+
+/* How many threads are in the handler: a port may not go while one looks at
+   it, its descriptor may be another's a moment later. */
+static atomic_int inside;
 
 /* Guards `installed` and the choice of ports; never taken by the handler. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -54,6 +59,7 @@ void atl__os_wake_clear(int fd)
 static void on_signal(int number)
 {
     uint64_t bit = UINT64_C(1) << number;
+    atomic_fetch_add(&inside, 1);
     for (int i = 0; i < PORTS; i++) {
         if (!(atomic_load(&ports[i].watched) & bit))
             continue;
@@ -62,6 +68,7 @@ static void on_signal(int number)
         if (fd > 0)
             atl__os_wake(fd - 1);
     }
+    atomic_fetch_sub(&inside, 1);
 }
 
 int atl__signal_port_open(int fd)
@@ -84,6 +91,8 @@ void atl__signal_port_close(int port)
 {
     atomic_store(&ports[port].watched, 0);
     atomic_store(&ports[port].fd, 0);
+    while (atomic_load(&inside) > 0)
+        sched_yield();
 }
 
 int atl__signal_watch(int port, int number)
@@ -110,8 +119,11 @@ int atl__signal_watch(int port, int number)
 void atl__signal_unwatch(int port, int number)
 {
     uint64_t bit = UINT64_C(1) << number;
+    struct sigaction now;
     pthread_mutex_lock(&lock);
-    if (--installed[number].users == 0)
+    /* What the host has put there meanwhile is the host's. */
+    if (--installed[number].users == 0 && sigaction(number, NULL, &now) == 0 &&
+        now.sa_handler == on_signal)
         sigaction(number, &installed[number].old, NULL);
     atomic_fetch_and(&ports[port].watched, ~bit);
     atomic_fetch_and(&ports[port].pending, ~bit);
