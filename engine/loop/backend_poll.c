@@ -12,10 +12,6 @@
 
 #include "base/mem.h"
 
-#ifndef POLLRDHUP
-#define POLLRDHUP 0 /* the peer's end then shows as readable only */
-#endif
-
 struct poller {
     struct atl_backend_self base;
     struct pollfd *fds; /* owns: the set */

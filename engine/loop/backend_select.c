@@ -3,17 +3,14 @@
  * select(2): for systems that have nothing else, and as the smallest example
  * of a backend. It cannot watch descriptors from FD_SETSIZE on, costs about
  * 30 ns a turn for each number up to the highest, and knows no "hangup only":
- * descriptors of which just the end is wanted are looked at with poll(2), at
- * most every 100 ms.
+ * descriptors that want the end told but not input are looked at with poll(2),
+ * at most every 100 ms. One bad descriptor fails the whole call; poll tells
+ * which.
  */
 #include "loop/backend.h"
 
 #include <errno.h>
 #include <string.h>
-
-#ifndef POLLRDHUP
-#define POLLRDHUP 0
-#endif
 
 #define HANGUP_CHECK_NS (100 * ATL_MILLISECOND)
 
@@ -24,7 +21,7 @@ struct selector {
     uint8_t want[FD_SETSIZE]; /* enum atl_io_want */
     int end;                  /* highest watched descriptor + 1 */
     int start;                /* where the next scan begins */
-    int hangup_only;          /* how many want nothing else */
+    int unseen;               /* of how many only poll can tell the end */
     int64_t next_check_ns;
 };
 
@@ -43,6 +40,12 @@ static void select_end(void *self)
     (void)self;
 }
 
+/* A readable descriptor tells its end by itself. */
+static bool unseen(unsigned want)
+{
+    return (want & (ATL_IO_READ | ATL_IO_HANGUP)) == ATL_IO_HANGUP;
+}
+
 static int select_set(void *self, int fd, unsigned from, unsigned to,
                       uint64_t token)
 {
@@ -55,7 +58,7 @@ static int select_set(void *self, int fd, unsigned from, unsigned to,
         FD_SET(fd, &s->read);
     if (to & ATL_IO_WRITE)
         FD_SET(fd, &s->write);
-    s->hangup_only += (to == ATL_IO_HANGUP) - (from == ATL_IO_HANGUP);
+    s->unseen += unseen(to) - unseen(from);
     s->want[fd] = (uint8_t)to;
     s->tokens[fd] = token;
     if (to != 0 && fd >= s->end)
@@ -65,19 +68,16 @@ static int select_set(void *self, int fd, unsigned from, unsigned to,
     return 0;
 }
 
-/* Descriptors of which only the end is wanted. */
-static int check_hangups(struct selector *s, struct atl_ready *out, int size)
+/* Asks poll for the end of descriptors: of all, or of the unseen. */
+static int ask_poll(struct selector *s, bool all, struct atl_ready *out,
+                    int size)
 {
     const struct atl_os *os = s->base.os;
     struct pollfd fds[FD_SETSIZE];
     size_t count = 0;
     int n = 0;
-    int64_t now = os->calls->now(os->self);
-    if (s->hangup_only == 0 || now < s->next_check_ns)
-        return 0;
-    s->next_check_ns = now + HANGUP_CHECK_NS;
     for (int fd = 0; fd < s->end; fd++)
-        if (s->want[fd] == ATL_IO_HANGUP)
+        if (all ? s->want[fd] != 0 : unseen(s->want[fd]))
             fds[count++] = (struct pollfd){.fd = fd, .events = POLLRDHUP};
     if (os->calls->poll(os->self, fds, count, 0) <= 0)
         return 0;
@@ -90,6 +90,25 @@ static int check_hangups(struct selector *s, struct atl_ready *out, int size)
             .ready = ATL_IO_HANGUP | ((events & ~POLLRDHUP) ? ATL_IO_DEAD : 0u),
         };
     }
+    return n;
+}
+
+/* Looks at the unseen when it is time, and bounds the wait by the next time. */
+static int check_unseen(struct selector *s, struct atl_ready *out, int size,
+                        int64_t *wait_ns)
+{
+    const struct atl_os *os = s->base.os;
+    int n = 0;
+    if (s->unseen == 0)
+        return 0;
+    int64_t now = os->calls->now(os->self);
+    if (now >= s->next_check_ns) {
+        s->next_check_ns = now + HANGUP_CHECK_NS;
+        n = ask_poll(s, false, out, size);
+    }
+    int64_t most = n > 0 ? 0 : s->next_check_ns - now;
+    if (*wait_ns > most)
+        *wait_ns = most;
     return n;
 }
 
@@ -118,14 +137,14 @@ static int select_sleep(void *self, struct atl_ready *out, int size,
     struct selector *s = self;
     const struct atl_os *os = s->base.os;
     fd_set r = s->read, w = s->write;
-    int n = check_hangups(s, out, size);
-    if (n > 0)
-        wait_ns = 0;
-    if (s->hangup_only > 0 && wait_ns > HANGUP_CHECK_NS)
-        wait_ns = HANGUP_CHECK_NS;
+    int n = check_unseen(s, out, size, &wait_ns);
     int left = os->calls->select(os->self, s->end, &r, &w, wait_ns);
+    if (left == -EBADF && n == 0)
+        n = ask_poll(s, true, out, size);
+    if (left == -EINTR || (left < 0 && n > 0))
+        return n;
     if (left < 0)
-        return left == -EINTR ? n : left;
+        return left;
     return n + collect(s, &r, &w, left, out + n, size - n);
 }
 

@@ -256,7 +256,7 @@ static int real_epoll_wait(void *self, int ep, struct epoll_event *ev, int n,
 {
     (void)self;
     struct timespec ts;
-    /* Whole milliseconds and no wait at all need no newer call. */
+    /* These two need no finer clock, and the old call is never refused. */
     if (wait_ns == 0 || wait_ns == ATL_NEVER)
         return checked(epoll_wait(ep, ev, n, wait_ns == 0 ? 0 : -1));
     int r = epoll_pwait2(ep, ev, n, limit(&ts, wait_ns), NULL);
@@ -308,7 +308,12 @@ static int64_t real_time(void *self)
 static int real_random(void *self, void *buf, size_t n)
 {
     (void)self;
-    return checked(getentropy(buf, n));
+    for (size_t done = 0; done < n; done += 256) { /* getentropy's most */
+        size_t part = n - done < 256 ? n - done : 256;
+        if (getentropy((char *)buf + done, part) == -1)
+            return -errno;
+    }
+    return 0;
 }
 
 static int real_get_fd_limit(void *self, size_t *soft, size_t *hard)

@@ -21,6 +21,10 @@
 #include "atools/addr.h"
 #include "atools/base.h"
 
+#ifndef POLLRDHUP
+#define POLLRDHUP 0 /* the peer's end then shows as readable only */
+#endif
+
 struct epoll_event;
 
 struct atl_os_calls {
