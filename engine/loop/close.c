@@ -12,6 +12,7 @@ void atl__object_init(struct atl_object *o, struct atl_loop *loop,
     *o = (struct atl_object){
         .kind = kind, .loop = loop, .keeps_alive = keeps_alive};
     atl__list_append(&loop->objects[kind->kind], &o->link);
+    loop->open[kind->kind]++;
     loop->kept += keeps_alive;
 }
 
@@ -19,6 +20,7 @@ void atl__object_fini(struct atl_object *o)
 {
     atl__object_keep_alive(o, false);
     atl__list_remove(&o->link);
+    o->loop->open[o->kind->kind]--;
 }
 
 void atl__object_keep_alive(struct atl_object *o, bool keep)

@@ -17,7 +17,7 @@ struct atl_pool {
     struct atl_mutex lock; /* guards what follows */
     struct atl_cond work;
     struct atl_job *first, **end;
-    int idle;
+    int idle, waiting; /* helpers without work, jobs without helper */
     bool stopping;
     int count; /* the loop's thread only */
     struct atl_thread threads[THREADS];
@@ -37,6 +37,7 @@ static void *helper(void *arg)
         if (job == NULL)
             break;
         pool->first = job->next;
+        pool->waiting--;
         if (pool->first == NULL)
             pool->end = &pool->first;
         atl__mutex_unlock(&pool->lock);
@@ -51,7 +52,7 @@ static void *helper(void *arg)
 static void on_done(struct atl_post *post)
 {
     struct atl_job *job = ATL_CONTAINER(post, struct atl_job, post);
-    atomic_fetch_sub(&job->loop->jobs, 1);
+    job->loop->jobs--;
     job->done(job);
 }
 
@@ -69,11 +70,13 @@ static int pool_make(struct atl_loop *loop)
 
 int atl__pool_run(struct atl_loop *loop, struct atl_job *job)
 {
+    if (loop->dying)
+        return ATL_ECLOSED;
     if (loop->pool == NULL && pool_make(loop) < 0)
         return -ENOMEM;
     struct atl_pool *pool = loop->pool;
     atl__mutex_lock(&pool->lock);
-    bool wanted = pool->idle == 0 && pool->count < THREADS;
+    bool wanted = pool->waiting >= pool->idle && pool->count < THREADS;
     atl__mutex_unlock(&pool->lock);
     if (wanted) {
         int r = atl__thread_start(&pool->threads[pool->count], helper, pool);
@@ -85,8 +88,9 @@ int atl__pool_run(struct atl_loop *loop, struct atl_job *job)
     job->loop = loop;
     job->next = NULL;
     job->post = (struct atl_post){.fn = on_done};
-    atomic_fetch_add(&loop->jobs, 1);
+    loop->jobs++;
     atl__mutex_lock(&pool->lock);
+    pool->waiting++;
     *pool->end = job;
     pool->end = &job->next;
     atl__cond_signal(&pool->work);

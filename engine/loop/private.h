@@ -13,11 +13,12 @@
 
 struct governor {
     struct atl_list members;
-    struct atl_timer retry; /* resumes after 100 ms whatever happened */
-    size_t limit;           /* soft limit as last read, cut by the backend */
-    int spare;              /* a descriptor to give up, or -1 */
+    size_t limit;    /* soft limit as last read, cut by the backend */
+    int spare;       /* a descriptor to give up, or -1 */
+    bool with_spare; /* somebody wants one kept */
     bool paused;
-    bool freed; /* a descriptor was closed since the pause began */
+    bool freed;       /* a descriptor was closed since the pause began */
+    int64_t retry_ns; /* while paused: when to look again whatever happened */
     int64_t next_log_ns;
 };
 
@@ -49,6 +50,7 @@ struct atl_loop {
     struct atl_object *closing, **closing_end;
     struct atl_object *closed; /* to be freed */
     struct atl_list objects[ATL_KINDS];
+    size_t open[ATL_KINDS]; /* how many are on each list */
 
     struct atl_mutex lock;  /* guards `posted` */
     struct atl_post posted; /* list head */
@@ -58,7 +60,7 @@ struct atl_loop {
     int signal_port; /* -1: none yet */
 
     struct atl_pool *pool; /* owns; NULL until first used */
-    atomic_int jobs;       /* handed to the pool and not yet done */
+    int jobs;              /* handed to the pool and not yet done */
     struct governor governor;
     struct atl_gather gather;
     char *read_buffer; /* owns */
@@ -99,6 +101,8 @@ void atl__pool_fini(struct atl_loop *loop);
 void atl__governor_init(struct atl_loop *loop);
 void atl__governor_fini(struct atl_loop *loop);
 void atl__governor_run(struct atl_loop *loop); /* phase 6 */
+/* When it wants to run at the latest: 0 at once, ATL_NEVER. */
+int64_t atl__governor_next(const struct atl_loop *loop);
 void atl__governor_freed(struct atl_loop *loop);
 
 #endif

@@ -7,20 +7,12 @@ struct atl_stats *atl__loop_counters(struct atl_loop *loop)
     return &loop->stats;
 }
 
-static uint64_t count(const struct atl_list *head)
-{
-    uint64_t n = 0;
-    for (const struct atl_list *l = head->next; l != head; l = l->next)
-        n++;
-    return n;
-}
-
 void atl_loop_stats(const struct atl_loop *loop, struct atl_stats *out)
 {
     *out = loop->stats;
-    out->streams = count(&loop->objects[ATL_KIND_STREAM]);
-    out->listeners = count(&loop->objects[ATL_KIND_LISTENER]);
-    out->signals = count(&loop->objects[ATL_KIND_SIGNAL]);
+    out->streams = loop->open[ATL_KIND_STREAM];
+    out->listeners = loop->open[ATL_KIND_LISTENER];
+    out->signals = loop->open[ATL_KIND_SIGNAL];
     out->timers = loop->timers.count;
     out->files = loop->io_count - 1; /* without the wake-up descriptor */
     out->memory = atl_memory_used();

@@ -18,7 +18,9 @@ int64_t atl__turn_limit(struct atl_loop *loop, int64_t timeout_ns)
         loop->closing != NULL || atomic_load(&loop->any_posted) ||
         loop->dirty_count > 0 || atl__io_any_always(loop))
         return 0;
-    int64_t due = atl__timers_next(loop);
+    int64_t due = atl__timers_next(loop), look = atl__governor_next(loop);
+    if (look < due)
+        due = look;
     if (due == ATL_NEVER)
         return timeout_ns;
     int64_t left = due - atl_loop_clock(loop);
