@@ -50,7 +50,7 @@ struct atl_backend {
 extern const struct atl_backend atl__backend_epoll, atl__backend_poll,
     atl__backend_select;
 
-/* By name; NULL: the first that works. -EINVAL names the known ones. */
+/* By name; NULL: the best. -EINVAL names the known ones. */
 int atl__backend_find(const struct atl_backend **out, const char *name,
                       struct atl_error *why);
 

@@ -137,7 +137,7 @@ void atl__io_dispatch(struct atl_loop *loop, const struct atl_ready *event)
         return;
     }
     unsigned ready = event->ready & (io->want | ATL_IO_DEAD);
-    if (ready == 0)
+    if (ready == 0 || io->want == 0) /* changed its mind in this batch */
         return;
     if (ready & ATL_IO_HANGUP)
         atl__io_want(io, loop, io->want & ~(unsigned)ATL_IO_HANGUP);

@@ -23,24 +23,52 @@ static void close_wake(struct atl_loop *loop)
         atl__os_close(loop->os, loop->wake[1]);
 }
 
+static int start_backend(struct atl_loop *loop,
+                         const struct atl_backend *backend,
+                         struct atl_error *why)
+{
+    struct atl_backend_self *self = atl__zalloc(backend->size);
+    if (self == NULL)
+        return atl_fail(why, -ENOMEM, NULL);
+    self->os = loop->os;
+    int r = backend->init(self, why);
+    if (r < 0) {
+        atl__free(self, backend->size);
+        return r;
+    }
+    loop->backend = backend;
+    loop->self = self;
+    return 0;
+}
+
+/* The one asked for, else the best that this system has and allows. */
+static int choose_backend(struct atl_loop *loop, const char *name,
+                          struct atl_error *why)
+{
+    const struct atl_backend *backend;
+    int r = atl__backend_find(&backend, name, why);
+    if (r < 0)
+        return r;
+    r = start_backend(loop, backend, why);
+    if (name != NULL || (r != -ENOSYS && r != -EPERM))
+        return r;
+    atl_log(ATL_LOG_INFO, "no %s here (%s): using poll", backend->name,
+            atl_error_text(r));
+    return start_backend(loop, &atl__backend_poll, why);
+}
+
 /* What fails half way is undone by free_parts. */
-static int open_parts(struct atl_loop *loop, struct atl_error *why)
+static int open_parts(struct atl_loop *loop, const char *backend,
+                      struct atl_error *why)
 {
     loop->read_buffer = atl__alloc(ATL_READ_SIZE);
     loop->gather.bytes = atl__alloc(ATL_GATHER_SIZE);
     if (loop->read_buffer == NULL || loop->gather.bytes == NULL ||
         atl__slots_new(&loop->slots) < 0)
         return atl_fail(why, -ENOMEM, NULL);
-    loop->self = atl__zalloc(loop->backend->size);
-    if (loop->self == NULL)
-        return atl_fail(why, -ENOMEM, NULL);
-    loop->self->os = loop->os;
-    int r = loop->backend->init(loop->self, why);
-    if (r < 0) {
-        atl__free(loop->self, loop->backend->size);
-        loop->self = NULL;
+    int r = choose_backend(loop, backend, why);
+    if (r < 0)
         return r;
-    }
     r = loop->os->calls->event_open(loop->os->self, loop->wake);
     if (r < 0)
         return atl_fail(why, r, "wake-up descriptor: %s", atl_error_text(r));
@@ -77,18 +105,13 @@ int atl_loop_new(struct atl_loop **out, const struct atl_loop_options *options,
 {
     static const struct atl_loop_options defaults;
     const struct atl_loop_options *o = options ? options : &defaults;
-    const struct atl_backend *backend;
     for (size_t i = 0; i < sizeof(o->reserved) / sizeof(o->reserved[0]); i++)
         if (o->reserved[i] != 0)
             return atl_fail(why, -EINVAL, "reserved options must be zero");
-    int r = atl__backend_find(&backend, o->backend, why);
-    if (r < 0)
-        return r;
     struct atl_loop *loop = atl__zalloc(sizeof(*loop));
     if (loop == NULL)
         return atl_fail(why, -ENOMEM, NULL);
     loop->os = o->os ? o->os : &atl__os_real;
-    loop->backend = backend;
     loop->wake[0] = loop->wake[1] = loop->signal_port = -1;
     loop->closing_end = &loop->closing;
     atl__posts_init(&loop->ready);
@@ -98,7 +121,7 @@ int atl_loop_new(struct atl_loop **out, const struct atl_loop_options *options,
     for (int i = 0; i < ATL_KINDS; i++)
         atl__list_init(&loop->objects[i]);
     atl__mutex_init(&loop->lock);
-    r = open_parts(loop, why);
+    int r = open_parts(loop, o->backend, why);
     if (r < 0) {
         free_parts(loop);
         return r;
@@ -109,31 +132,34 @@ int atl_loop_new(struct atl_loop **out, const struct atl_loop_options *options,
     return 0;
 }
 
-static bool any_object(const struct atl_loop *loop)
+/* Ending one object may end others and take them off the list, so each is put
+   back before it is ended and none is remembered. */
+static void close_kind(struct atl_list *head)
 {
-    for (int i = 0; i < ATL_KINDS; i++)
-        if (!atl__list_empty(&loop->objects[i]))
-            return true;
-    return false;
+    struct atl_list todo;
+    atl__list_take(&todo, head);
+    while (!atl__list_empty(&todo)) {
+        struct atl_list *link = todo.next;
+        struct atl_object *o = ATL_CONTAINER(link, struct atl_object, link);
+        atl__list_remove(link);
+        atl__list_append(head, link);
+        if (o->state == ATL_OBJECT_OPEN || o->ops > 0)
+            o->kind->close(o);
+    }
 }
 
-/* Each round ends all objects there are; their on_close may make others. */
+/* Each round ends all objects there are; their on_close may make others. What
+   still waits for a helper thread ends when its answer is posted. */
 static void close_all(struct atl_loop *loop)
 {
-    for (int round = 0; round < 100 && any_object(loop); round++) {
-        for (int i = 0; i < ATL_KINDS; i++) {
-            struct atl_list *head = &loop->objects[i], *next;
-            for (struct atl_list *l = head->next; l != head; l = next) {
-                struct atl_object *o =
-                    ATL_CONTAINER(l, struct atl_object, link);
-                next = l->next;
-                if (o->state == ATL_OBJECT_OPEN || o->ops > 0)
-                    o->kind->close(o);
-            }
-        }
+    for (int round = 0; round < 100; round++) {
+        for (int i = 0; i < ATL_KINDS; i++)
+            close_kind(&loop->objects[i]);
+        if (loop->closing == NULL)
+            break;
         atl__close_run(loop);
-        atl__close_free(loop);
     }
+    atl__close_free(loop);
 }
 
 static void destroy(struct atl_loop *loop)
@@ -150,7 +176,6 @@ static void destroy(struct atl_loop *loop)
         atl__posts_run(loop, &loop->flush);
     }
     close_all(loop);
-    atl__close_free(loop);
     atl__timers_drop(loop);
     atl__signals_fini(loop);
     atl__governor_fini(loop);
@@ -177,7 +202,7 @@ bool atl_loop_alive(const struct atl_loop *loop)
     return loop->kept > 0 || loop->refs > 0 || loop->timers_kept > 0 ||
            loop->closing != NULL || !atl__posts_empty(&loop->ready) ||
            !atl__posts_empty(&loop->flush) || atomic_load(&loop->any_posted) ||
-           atomic_load(&loop->jobs) > 0;
+           loop->jobs > 0;
 }
 
 int atl_loop_step(struct atl_loop *loop, int64_t timeout_ns)
@@ -198,7 +223,6 @@ int atl_loop_run(struct atl_loop *loop)
 {
     if (loop->running)
         return -EBUSY;
-    atl__turn_flush(loop);
     while (!loop->stopping && atl_loop_alive(loop)) {
         int r = atl_loop_step(loop, ATL_NEVER);
         if (r < 0)
@@ -275,7 +299,8 @@ size_t atl_loop_pollfds(const struct atl_loop *loop, struct pollfd *out,
         if (io->told == 0)
             continue;
         int events = ((io->told & ATL_IO_READ) ? POLLIN : 0) |
-                     ((io->told & ATL_IO_WRITE) ? POLLOUT : 0);
+                     ((io->told & ATL_IO_WRITE) ? POLLOUT : 0) |
+                     ((io->told & ATL_IO_HANGUP) ? POLLRDHUP : 0);
         if (n < size)
             out[n] = (struct pollfd){.fd = io->fd, .events = (short)events};
         n++;
