@@ -197,6 +197,27 @@ static int l_stats(lua_State *L)
     return 1;
 }
 
+static int count_at_work(void *ctx, enum atl_kind kind, void *object,
+                         bool keeps_alive)
+{
+    const struct atl_stream *s = object;
+    lua_Integer *count = ctx;
+    (void)keeps_alive;
+    if (kind == ATL_KIND_STREAM && (atl_stream_queued(s) > 0 ||
+                                    (atl_stream_holds(s) & ATL_HOLD_WORK) != 0))
+        ++*count;
+    return 0;
+}
+
+/* How many streams have output queued or a handler at work. */
+static int l_streams_at_work(lua_State *L)
+{
+    lua_Integer count = 0;
+    atl_loop_visit(atlL_vm_loop(L, ATLL_VM(L)), count_at_work, &count);
+    lua_pushinteger(L, count);
+    return 1;
+}
+
 static int l_tasks(lua_State *L)
 {
     struct atlL_vm *vm = ATLL_VM(L);
@@ -288,6 +309,7 @@ int atlL_open_atools(lua_State *L, struct atlL_vm *vm)
         {"info", l_info},
         {"stats", l_stats},
         {"tasks", l_tasks},
+        {"streams_at_work", l_streams_at_work},
         {"drive", l_drive},
         {"break_loop", l_break},
         {"in_task", l_in_task},

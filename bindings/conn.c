@@ -185,8 +185,9 @@ static void on_open(struct atl_stream *s)
     struct conn *c = atl_stream_data(s);
     if (c == NULL)
         return;
+    bool connecting = !c->opened; /* an adopted one may be read already */
     c->opened = true;
-    if (c->reader != NULL) {
+    if (c->reader != NULL && connecting) {
         struct atlL_wait *wait = c->reader;
         c->reader = NULL;
         atlL_wake_now(wait, push_opened, NULL);

@@ -168,9 +168,7 @@ static int push_flushed(lua_State *L, void *arg)
 
 static int push_failed(lua_State *L, void *arg)
 {
-    struct conn *c = conn_check(L, 1);
-    (void)arg;
-    return conn_push_closed(L, c);
+    return conn_push_closed(L, arg); /* its box is on the waiting stack */
 }
 
 void conn_on_level(struct atl_stream *s)
@@ -196,12 +194,12 @@ void conn_fail_waits(struct conn *c)
     struct writer *w;
     while ((w = first(c)) != NULL) {
         atlL_link_remove(&w->link);
-        atlL_wake(&w->wait, push_failed, NULL);
+        atlL_wake(&w->wait, push_failed, c);
     }
     if (c->stream == NULL && c->reader != NULL && !c->relaying) {
         struct atlL_wait *wait = c->reader;
         c->reader = NULL;
-        atlL_wake(wait, push_failed, NULL);
+        atlL_wake(wait, push_failed, c);
     }
 }
 

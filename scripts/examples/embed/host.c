@@ -58,14 +58,7 @@ static int serve_in_c(struct atl_loop *loop, const char *address,
     if (result == 0)
         result =
             atl_listener_open(&listener, loop, &at, &options, &none, NULL, why);
-    if (result < 0)
-        return result;
-    struct atl_addr addr;
-    char text[320];
-    atl_listener_local(listener, &addr);
-    atl_addr_format(&addr, text, sizeof text);
-    printf("C: %s\n", text);
-    return 0;
+    return result;
 }
 
 /* --- functions for Lua that wait
@@ -216,7 +209,6 @@ static int serve_in_lua(lua_State *L)
     lua_call(L, 0, 1);
     if (atlL_listen(L, address, &why) < 0)
         return luaL_error(L, "%s", why.text);
-    printf("Lua: %s\n", address);
     return 0;
 }
 
@@ -268,6 +260,21 @@ static int drive(struct atl_loop *loop)
     }
 }
 
+/* Whoever opened them: the loop knows all its objects. */
+static int print_listener(void *ctx, enum atl_kind kind, void *object,
+                          bool keeps_alive)
+{
+    struct atl_addr addr;
+    char text[320];
+    (void)ctx;
+    (void)keeps_alive;
+    if (kind == ATL_KIND_LISTENER && atl_listener_local(object, &addr) == 0) {
+        atl_addr_format(&addr, text, sizeof text);
+        printf("listening on %s\n", text);
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *c_address = argc > 1 ? argv[1] : "127.0.0.1:7030";
@@ -292,6 +299,7 @@ int main(int argc, char **argv)
             result = atl_fail(&why, ATL_ESCRIPT, "%s", lua_tostring(L, -1));
     }
     if (result == 0) {
+        atl_loop_visit(loop, print_listener, NULL);
         fflush(stdout);
         result = drive(loop);
     }

@@ -161,11 +161,11 @@ function M.stop(signal)
     return true
   end
   atools.stop()
-  local left = atools.stats()
-  if left.tasks + left.streams > 0 then
+  atools.after(1, function() -- most are gone by then, and nothing is to be said
+    local left = atools.stats()
     local text = "%s: stopping, %d s for what is at work (tasks: %d, connections: %d)"
-    atools.log("info", text:format(signal, stop.drain, left.tasks, left.streams))
-  end
+    atools.log("info", text:format(signal, stop.drain, left.tasks - 1, left.streams))
+  end):unref()
 end
 
 --- When the loop has nothing to do any more.

@@ -8,11 +8,14 @@ local M = {
   drain = 30, -- seconds for what is at work when stopping begins
   grace = 1, -- and for what has been cancelled
   code = 0,
-  hooks = {}, -- called as hook("begin"), then hook("end") after the drain time
+  farewell = 0.25, -- for peers to end idle connections after we did
+  hooks = {}, -- called as hook("begin"), hook("idle") again and again, then
+              -- hook("end") after the drain time
 }
 
 local handlers = {}
 local stopping = false
+local begun -- when
 
 --- Whether the engine is being stopped.
 ---@return boolean
@@ -44,11 +47,14 @@ local function call_hooks(phase)
   end
 end
 
--- Pending timers do not hold up the end: when nothing else is left, the loop
--- is done. The one task is the one that asks.
+-- What has become idle ends now. Neither pending timers nor idle connections
+-- hold up the end; peers have a moment to end theirs too. The one task is the
+-- one that looks.
 local function look()
+  call_hooks "idle"
   local left = core.stats()
-  if left.streams == 0 and left.tasks <= 1 then
+  if left.tasks <= 1 and (left.streams == 0
+    or core.now() > begun + M.farewell and core.streams_at_work() == 0) then
     core.break_loop()
   end
 end
@@ -69,6 +75,7 @@ function M.stop(code)
     return
   end
   stopping = true
+  begun = core.now()
   for _, fn in ipairs(handlers) do
     core.spawn(fn)
   end

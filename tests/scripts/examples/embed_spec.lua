@@ -9,7 +9,7 @@ local build = os.getenv("ATOOLS_BUILD") or "$PWD/build"
 
 describe("the embedding example", function()
   local base = os.tmpname()
-  local host, socket = base .. ".host", base .. ".socket"
+  local host = base .. ".host"
 
   setup(function()
     local code, out, err = process.run(
@@ -25,35 +25,32 @@ describe("the embedding example", function()
 
   for _, backend in ipairs { "epoll", "poll", "select" } do
     describe("on " .. backend, function()
-      local child, address
+      local child, shouting, scripted
 
       before_each(function()
-        os.remove(socket)
         os.remove(base .. ".in")
         -- its input is a pipe that stays open until the test closes it
         assert(os.execute(("mkfifo %s.in"):format(base)))
-        child = process.start(("export BACKEND=%s; exec %s 127.0.0.1:0 unix:%s %s <>%s.in"):format(
-          backend, host, socket, "scripts/examples/embed/handlers.lua", base))
-        address = child:expect("C: (%S+)")
-        child:expect("Lua: (%S+)")
+        child = process.start(("export BACKEND=%s; exec %s 127.0.0.1:0 127.0.0.1:0 %s <>%s.in"):format(
+          backend, host, "scripts/examples/embed/handlers.lua", base))
+        shouting, scripted = child:expect("listening on (%S+)\nlistening on (%S+)\n")
       end)
 
       after_each(function()
         child:kill("KILL")
         child:wait()
         os.remove(base .. ".in")
-        os.remove(socket)
       end)
 
       it("serves with C callbacks", function()
-        local conn <close> = assert(asocket.connect(address))
+        local conn <close> = assert(asocket.connect(shouting))
         conn:write("louder")
         assert.equal("LOUDER", conn:read(6))
       end)
 
       it("runs Lua handlers whose host functions wait without blocking", function()
-        local slow <close> = assert(asocket.connect("unix:" .. socket))
-        local quick <close> = assert(asocket.connect("unix:" .. socket))
+        local slow <close> = assert(asocket.connect(scripted))
+        local quick <close> = assert(asocket.connect(scripted))
         slow:write("after 0.5\n")
         atools.sleep(0.05)
         local start = atools.now()
@@ -64,11 +61,11 @@ describe("the embedding example", function()
       end)
 
       it("forgets what nobody waits for any more", function()
-        local conn = assert(asocket.connect("unix:" .. socket))
+        local conn = assert(asocket.connect(scripted))
         conn:write("primes 300000\n")
         atools.sleep(0.05)
         conn:abort()
-        local again <close> = assert(asocket.connect("unix:" .. socket))
+        local again <close> = assert(asocket.connect(scripted))
         again:write("after 0\n")
         assert.equal("waited 0 s", again:read())
         assert.is_false(child:ended())
@@ -77,9 +74,8 @@ describe("the embedding example", function()
   end
 
   it("ends with its input", function()
-    local code, _, err = process.run(("exec %s 127.0.0.1:0 unix:%s %s"):format(
-      host, socket, "scripts/examples/embed/handlers.lua"))
-    os.remove(socket)
+    local code, _, err = process.run(("exec %s 127.0.0.1:0 127.0.0.1:0 %s"):format(
+      host, "scripts/examples/embed/handlers.lua"))
     assert.equal(0, code, err)
     assert.equal("", err)
   end)
