@@ -112,6 +112,10 @@ WITH_LUA = $(if $(LUA_ARCHIVE),-Wl$(,)--whole-archive $(LUA_ARCHIVE) -Wl$(,)--no
 $(BUILD)/atools-lua: $(call obj,$(RUNNER) $(BINDINGS)) $(EMBEDDED) $(BUILD)/libatools.a
 	$(call say,LINK)$(LINK) -pie -Wl,-E -o $@ $^ $(WITH_LUA) $(PKG_LIBS)
 
+# The runner on the poor system of tests/support/faults.h.
+$(BUILD)/tests/atools-lua-faulty: $(call obj,$(RUNNER) $(BINDINGS)) $(EMBEDDED) $(BUILD)/libsupport.a $(BUILD)/libatools.a
+	@mkdir -p $(@D)
+	$(call say,LINK)$(LINK) -pie -Wl,-E -Wl,--wrap=atl_loop_new -o $@ $^ $(WITH_LUA) $(PKG_LIBS)
 $(BUILD)/tests/fuzz/%_fuzz: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(BUILD)/obj/tests/support/replay.o $(BUILD)/libatools.a
 	@mkdir -p $(@D)
 	$(call say,LINK)$(LINK) -pie -o $@ $^ $(PKG_LIBS)
@@ -125,7 +129,7 @@ $(BUILD)/deps-%: scripts/tools/deps.sh
 
 run: build ## builds and runs the demo, scripts/examples/chat.lua
 	$(BUILD)/atools-lua scripts/examples/chat.lua
-programs: build $(TEST_BINS) $(REPLAYS)
+programs: build $(TEST_BINS) $(REPLAYS) $(if $(RUNNER),$(BUILD)/tests/atools-lua-faulty)
 test: $(BUILD)/deps-test programs ## all tests, on every backend; ONLY=part of a name picks some
 	@SANITIZE=$(SANITIZE) tests/support/run.sh $(BUILD) $(ONLY)
 asan: ## all tests under the address and undefined behaviour sanitizers
