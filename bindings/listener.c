@@ -334,12 +334,17 @@ static const luaL_Reg methods[] = {
 const struct atlL_class listener_class = {"asocket.listener", methods,
                                           listener_gc, true};
 
-/* Arguments: address, handlers. */
+/* Arguments: address, handlers. The module is loaded as a script would: its
+   classes are made then. */
 static int embed_listen(lua_State *L)
 {
-    lua_pushlightuserdata(L, atlL_vm_get(L));
-    lua_pushcclosure(L, listener_listen, 1);
+    if (lua_getglobal(L, "require") != LUA_TFUNCTION)
+        return luaL_error(L, "the package library is not open");
+    lua_pushliteral(L, "asocket");
+    lua_call(L, 1, 1);
+    lua_getfield(L, -1, "listen");
     lua_insert(L, 1);
+    lua_settop(L, 3);
     lua_call(L, 2, 2);
     if (lua_isnil(L, -2))
         return lua_error(L);

@@ -31,7 +31,8 @@ describe("the embedding example", function()
         os.remove(base .. ".in")
         -- its input is a pipe that stays open until the test closes it
         assert(os.execute(("mkfifo %s.in"):format(base)))
-        child = process.start(("export BACKEND=%s; exec %s 127.0.0.1:0 127.0.0.1:0 %s <>%s.in"):format(
+        local command = "export BACKEND=%s; exec %s 127.0.0.1:0 127.0.0.1:0 %s <>%s.in"
+        child = process.start(command:format(
           backend, host, "scripts/examples/embed/handlers.lua", base))
         shouting, scripted = child:expect("listening on (%S+)\nlistening on (%S+)\n")
       end)
