@@ -66,6 +66,15 @@ static int scope_leave(lua_State *L)
     return 0;
 }
 
+void atlL_scopes_abandon(struct atlL_task *task)
+{
+    for (struct atlL_scope *s = task->scope; s != NULL; s = s->outer) {
+        atl_timer_stop(&s->timer);
+        s->task = NULL;
+    }
+    task->scope = NULL;
+}
+
 static const luaL_Reg no_methods[] = {{NULL, NULL}};
 static const struct atlL_class scope_class = {"atools.scope", no_methods,
                                               scope_leave, false};

@@ -58,6 +58,13 @@ void atlL_handle_link(struct atlL_handle *h, struct atlL_task *task)
     task->handle = h;
 }
 
+void atlL_handle_abandon(struct atlL_task *task)
+{
+    if (task->handle != NULL)
+        task->handle->task = NULL;
+    task->handle = NULL;
+}
+
 void atlL_handle_push(lua_State *L, struct atlL_task *task)
 {
     if (task->handle == NULL)

@@ -213,6 +213,8 @@ void atlL_tasks_free(struct atlL_vm *vm)
             atl_loop_unref(vm->loop);
         if (task->owner != NULL)
             task->owner->task = NULL;
+        atlL_scopes_abandon(task);
+        atlL_handle_abandon(task);
         atl_timer_stop(&task->timer);
         atlL_link_remove(&task->queue);
         atlL_link_remove(&task->link);

@@ -175,6 +175,22 @@ static const luaL_Reg methods[] = {
 static const struct atlL_class timer_class = {"atools.timer", methods, NULL,
                                               true};
 
+void atlL_timers_stop(struct atlL_vm *vm)
+{
+    lua_State *L = vm->base;
+    if (!lua_checkstack(L, 5))
+        return;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->anchors);
+    for (lua_Unsigned i = lua_rawlen(L, -1); i > 0; i--) {
+        lua_rawgeti(L, -1, (lua_Integer)i);
+        struct timer_box *t = atlL_box_test(L, -1, &timer_class);
+        if (t != NULL)
+            atl_timer_stop(&t->timer);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
 void atlL_timer_open(lua_State *L, struct atlL_vm *vm)
 {
     atlL_class_make(L, vm, &timer_class);

@@ -155,6 +155,7 @@ static void vm_close(struct atlL_vm *vm)
         return;
     atl_timer_stop(&vm->grace);
     atl_loop_undefer(vm->loop, &vm->ready_post);
+    atlL_timers_stop(vm);
     atlL_tasks_free(vm);
 }
 

@@ -89,6 +89,8 @@ struct atlL_handle *atlL_handle_new(lua_State *L, struct atlL_vm *vm);
 void atlL_handle_link(struct atlL_handle *handle, struct atlL_task *task);
 /* The task ended without telling its handle (a failed handler). */
 void atlL_handle_drop(struct atlL_task *task, bool ok);
+/* The task is freed without having ended; its handle lives on. */
+void atlL_handle_abandon(struct atlL_task *task);
 /* The task's handle, made when there is none. [-0, +1, m] */
 void atlL_handle_push(lua_State *L, struct atlL_task *task);
 void atlL_handle_open(lua_State *L, struct atlL_vm *vm);
@@ -96,6 +98,8 @@ void atlL_handle_report(lua_State *L, struct atlL_vm *vm);
 /* deadline.c: what a wait must raise now. 0: nothing. */
 int atlL_scope_pending(const struct atlL_task *task, const char **text,
                        void **scope);
+/* The task is freed; its scopes, which Lua owns, live on without it. */
+void atlL_scopes_abandon(struct atlL_task *task);
 void atlL_task_interrupt(struct atlL_task *task);
 int atlL_deadline(lua_State *L);
 int atlL_shield(lua_State *L);
@@ -112,6 +116,8 @@ void atlL_error_push_scope(lua_State *L, int code, const char *text,
 void *atlL_error_scope(lua_State *L, int index);
 void atlL_value_open(lua_State *L);
 void atlL_timer_open(lua_State *L, struct atlL_vm *vm);
+/* The state closes: takes every timer off the loop, which may go on. */
+void atlL_timers_stop(struct atlL_vm *vm);
 void atlL_signal_open(lua_State *L, struct atlL_vm *vm);
 void atlL_waiter_open(lua_State *L, struct atlL_vm *vm);
 int atlL_timer_after(lua_State *L);
