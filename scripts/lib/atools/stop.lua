@@ -4,13 +4,18 @@
 
 local core = require "atools.core"
 
+---@class atools.stop
+---@field drain number seconds for what is at work when stopping begins
+---@field grace number seconds for what has been cancelled
+---@field farewell number seconds for peers to end idle connections after we did
+---@field code integer exit code
+---@field hooks function[] called with "begin", then "idle" again and again, then "end"
 local M = {
-  drain = 30, -- seconds for what is at work when stopping begins
-  grace = 1, -- and for what has been cancelled
+  drain = 30,
+  grace = 1,
+  farewell = 0.25,
   code = 0,
-  farewell = 0.25, -- for peers to end idle connections after we did
-  hooks = {}, -- called as hook("begin"), hook("idle") again and again, then
-              -- hook("end") after the drain time
+  hooks = {},
 }
 
 local handlers = {}
