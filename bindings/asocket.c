@@ -102,6 +102,7 @@ int atlL_open_asocket(lua_State *L, struct atlL_vm *vm)
         {"connect", connect_connect},
         {"pair", connect_pair},
         {"adopt", connect_adopt},
+        {"stdin", connect_stdin},
         {"resolve", name_resolve},
         {"address", l_address},
         {"parse_address", l_parse_address},

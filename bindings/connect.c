@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Connections made here: by address or name, as a pair, from a descriptor. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "conn.h"
 #include "listener.h"
@@ -115,4 +117,28 @@ int connect_adopt(lua_State *L)
     conn_attach(c, stream);
     c->opened = !with_handlers(h);
     return 1;
+}
+
+/*
+ * Standard input by a descriptor of its own. A terminal is opened again: being
+ * non-blocking belongs to the open file, which a terminal's input shares with
+ * its output and with the shell, and what is printed would get lost.
+ */
+int connect_stdin(lua_State *L)
+{
+    char name[256];
+    int fd = -1;
+    if (isatty(STDIN_FILENO) &&
+        ttyname_r(STDIN_FILENO, name, sizeof(name)) == 0)
+        fd = open(name, O_RDONLY | O_NOCTTY | O_CLOEXEC);
+    if (fd == -1)
+        fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+    if (fd == -1)
+        return atlL_fail(L, -errno, NULL);
+    lua_settop(L, 0);
+    lua_pushinteger(L, fd);
+    int results = connect_adopt(L);
+    if (results != 1)
+        close(fd);
+    return results;
 }

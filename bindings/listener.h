@@ -12,6 +12,7 @@ int listener_serve(lua_State *L);
 int connect_connect(lua_State *L);
 int connect_pair(lua_State *L);
 int connect_adopt(lua_State *L);
+int connect_stdin(lua_State *L);
 
 int limit_set_max_files(lua_State *L);
 int limit_get_max_files(lua_State *L);

@@ -72,7 +72,7 @@ local stdin
 ---@return string? code
 function M.stdin()
   if not stdin then
-    local conn, message, code = core.adopt(0)
+    local conn, message, code = core.stdin()
     if not conn then
       return nil, message, code
     end

@@ -39,4 +39,14 @@ describe("the prompt", function()
     local _, _, code = prompt("l = require('asocket').listen('127.0.0.1:0', {})\n")
     assert.equal(0, code)
   end)
+
+  -- script(1) gives it a terminal, whose input and output are one open file
+  it("loses no output on a terminal that is read slowly", function()
+    local code, out = process.run(
+      "script -qec " .. process.quote(runner.quoted("-i")) .. " /dev/null | (sleep 0.5; cat)",
+      { input = "for i = 1, 20000 do print('line ' .. i) end\n\4" })
+    local _, count = out:gsub("line %d+\r?\n", "")
+    assert.equal(0, code)
+    assert.equal(20000, count)
+  end)
 end)
