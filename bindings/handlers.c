@@ -166,14 +166,15 @@ struct handlers *handlers_read(lua_State *L, int arg, enum handlers_use use)
     static const struct atlL_option *const known[] = {
         listen_options, connect_options, serve_options};
     static const char *const what[] = {"listen", "connect", "serve"};
-    if (!lua_isnoneornil(L, arg))
+    bool given = !lua_isnoneornil(L, arg); /* the box may take that place */
+    if (given)
         atlL_options_check(L, arg, known[use], what[use]);
     luaL_checkstack(L, 10, NULL);
     struct handlers *h = lua_newuserdatauv(L, sizeof(*h), HANDLER_COUNT);
     int self = lua_gettop(L);
     memset(h, 0, sizeof(*h));
     h->timeout_ns = ATL_NEVER;
-    if (lua_isnoneornil(L, arg))
+    if (!given)
         return h;
     read_functions(L, arg, self, h);
     read_stream_options(L, arg, h);
