@@ -39,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct atl_error why = {0};
 
     if (atl_endpoint_parse(&endpoint, (const char *)data, size, &why) < 0) {
-        require(why.text[0] != '\0');
+        require(why.text[0] != '\0' && strchr(why.text, '\n') == NULL);
         return 0;
     }
     require(memchr(endpoint.host, '\0', sizeof(endpoint.host)) != NULL);

@@ -3,10 +3,20 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "parse/hosts.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static bool holds(const char *text, size_t length, const char *name)
+{
+    size_t n = strlen(name);
+    for (; length >= n; text++, length--)
+        if (strncasecmp(text, name, n) == 0)
+            return true;
+    return false;
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -20,6 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (atl__hosts_next(text, length, &at, name, &addr)) {
         if (at <= before || at > length)
             abort(); /* no progress, or out of the file */
+        if (!holds(text + before, at - before, name))
+            abort(); /* another name's address */
         if (addr.sa.any.sa_family != AF_INET &&
             addr.sa.any.sa_family != AF_INET6)
             abort();
