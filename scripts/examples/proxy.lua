@@ -1,4 +1,4 @@
--- A TCP proxy: atools-lua scripts/examples/proxy.lua 127.0.0.1:8000 example.org:80
+-- A TCP proxy: atools-lua scripts/examples/proxy.lua 127.0.0.1:8000 127.0.0.1:7000
 local asocket = require "asocket"
 
 local from, to = arg[1], arg[2]
