@@ -184,9 +184,11 @@ function signal:close() end
 ---@field detail any
 
 ---The inside of a deadline or shield.
+---@private
 ---@class atools.scope
 
 ---One place where one task waits until it is woken with values.
+---@private
 ---@class atools.waiter
 local waiter = {}
 

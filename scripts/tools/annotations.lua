@@ -1,10 +1,11 @@
 -- SPDX-License-Identifier: MIT
 -- Reads LuaLS annotations: from the stubs in scripts/meta, which declare the
 -- C halves, and from the modules in scripts/lib. A class is whatever has a
--- `---@class`; a module is the class of its own name.
+-- `---@class`; a module is the class of its own name. Inner: a class marked
+-- `---@private`, and a module below another ("atools.ending") without a class.
 --
 --   classes["asocket.connection"] = {
---     name, parent, text, file, line,
+--     name, parent, text, file, line, variable, inner,
 --     fields = { { name, type, text } }, functions = { {
 --       name, method, text, line, overloads = { type },
 --       params = { { name, type, text, optional } }, returns = { { type, name, text } } } } }
@@ -89,7 +90,7 @@ end
 tags["return"] = function(block, rest)
   repeat
     local kind, tail, marked = cut_type(rest)
-    local name, text = tail:match("^([%a_][%w_]*)%s*(.*)")
+    local name, text = tail:match("^([%a_.][%w_.]*)%s*(.*)")
     if marked then
       name, text = nil, tail
     end
@@ -158,6 +159,7 @@ local function end_block(all, file, block, variables, variable)
     class.parent = class.parent or block.class.parent
     class.line = class.line or block.line
     class.text = class.text or block.text
+    class.inner = class.inner or block.private
     for _, field in ipairs(block.fields) do
       class.fields[#class.fields + 1] = field
     end
@@ -222,6 +224,7 @@ function M.read(all, path, module)
       end
       if variable == "M" and not variables.M and module then
         variables.M = class_of(all, module, path)
+        variables.M.inner = module:find(".", 1, true) ~= nil
         variables.M.text = variables.M.text or (block and block.text)
       end
       if line:find("^function%s") or line:find("^[%w_]+%.[%w_]+%s*=%s*function") then

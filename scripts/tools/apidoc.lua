@@ -14,9 +14,15 @@ local function put(fmt, ...)
   out[#out + 1] = select("#", ...) > 0 and fmt:format(...) or fmt
 end
 
--- The anchor that hosts of Markdown give a heading.
-local function anchor(heading)
-  return (heading:lower():gsub("[^%w%-_ ]", ""):gsub(" ", "-"))
+-- The anchors that hosts of Markdown give headings, each told apart from the
+-- like ones before it. Headings are given to `announce` in their order.
+local anchors, taken = {}, {}
+
+local function announce(what, heading)
+  local slug = heading:lower():gsub("[^%w%-_ ]", ""):gsub(" ", "-")
+  local times = taken[slug]
+  taken[slug] = (times or 0) + 1
+  anchors[what] = times and slug .. "-" .. times or slug
 end
 
 local function code(s)
@@ -43,7 +49,11 @@ end
 
 -- "conn" for asocket.connection: the variable its stub uses.
 local function subject(class)
-  return is_module(class) and class.name or class.variable or class.name:match("[^.]+$")
+  if is_module(class) then
+    return class.name
+  end
+  local variable = class.variable ~= "M" and class.variable
+  return variable and variable:lower() or class.name:match("[^.]+$")
 end
 
 local function signature(class, fn)
@@ -92,7 +102,7 @@ local function put_class(class)
   put("")
   put_text(class.text)
   if class.parent then
-    put("Has all that [%s](#%s) has.", class.parent, anchor(class.parent))
+    put("Has all that [%s](#%s) has.", class.parent, anchors[all.classes[class.parent]])
     put("")
   end
   if #class.fields > 0 then
@@ -106,6 +116,12 @@ local function put_class(class)
   end
 end
 
+-- A class below an inner one ("atools.runner.options") is inner too.
+local function is_inner(class)
+  local outer = all.classes[class.name:match("^(.*)%.") or ""]
+  return class.inner or outer ~= nil and is_inner(outer)
+end
+
 -- Modules in the order their stubs and files were read, each with its classes.
 local function group()
   local modules, by_name = {}, {}
@@ -116,7 +132,9 @@ local function group()
       by_name[module] = { name = module, classes = {} }
       modules[#modules + 1] = by_name[module]
     end
-    table.insert(by_name[module].classes, class)
+    if not is_inner(class) then
+      table.insert(by_name[module].classes, class)
+    end
   end
   table.sort(modules, function(a, b)
     local first = { atools = 1, asocket = 2, lightsql = 3 }
@@ -133,15 +151,27 @@ local function group()
   return modules
 end
 
+local function announce_all(modules)
+  for _, module in ipairs(modules) do
+    announce(module, "Module " .. module.name)
+    for _, class in ipairs(module.classes) do
+      announce(class, class.name)
+      for _, fn in ipairs(class.functions) do
+        announce(fn, signature(class, fn))
+      end
+    end
+  end
+end
+
 local function put_contents(modules)
   for _, module in ipairs(modules) do
-    put("- [%s](#%s)", module.name, anchor("module " .. module.name))
+    put("- [%s](#%s)", module.name, anchors[module])
     for _, class in ipairs(module.classes) do
       local links = {}
       for _, fn in ipairs(class.functions) do
-        links[#links + 1] = ("[%s](#%s)"):format(fn.name, anchor(signature(class, fn)))
+        links[#links + 1] = ("[%s](#%s)"):format(fn.name, anchors[fn])
       end
-      put("  - [%s](#%s)%s", class.name, anchor(class.name),
+      put("  - [%s](#%s)%s", class.name, anchors[class],
         #links > 0 and ": " .. table.concat(links, " · ") or "")
     end
   end
@@ -173,6 +203,7 @@ put("")
 put("Written by `make docs` from the annotations in `scripts/meta` and `scripts/lib`: edit them.")
 put("")
 local modules = group()
+announce_all(modules)
 put_contents(modules)
 for _, module in ipairs(modules) do
   put("## Module %s", module.name)

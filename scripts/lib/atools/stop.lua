@@ -4,6 +4,7 @@
 
 local core = require "atools.core"
 
+---@private
 ---@class atools.stop
 ---@field drain number seconds for what is at work when stopping begins
 ---@field grace number seconds for what has been cancelled
