@@ -51,6 +51,17 @@ TEST(every_errno_has_words_of_its_own)
     }
 }
 
+TEST(what_files_and_sockets_fail_with_has_a_name)
+{
+    static const int posix[] = {EACCES, EINVAL, ENOSPC,    EROFS,  EXDEV,
+                                EFBIG,  ENXIO,  EOVERFLOW, ESPIPE, ENOTTY,
+                                ECHILD, ESRCH,  EDEADLK,   EDQUOT, EILSEQ};
+    for (size_t i = 0; i < sizeof(posix) / sizeof(posix[0]); i++) {
+        const char *name = atl_error_name(-posix[i]);
+        CHECK(name[0] == 'E' && (name[1] < '0' || name[1] > '9'));
+    }
+}
+
 TEST(failing_returns_the_code_and_tells_why)
 {
     struct atl_error why;
