@@ -8,7 +8,8 @@
 # file on one backend. It says "N passed, N failed" at its end; one that dies
 # or hangs before counts as a failure. What it printed is shown if it failed.
 #
-# Environment: JOBS suites at a time (default: processors, at most 4);
+# Environment: JOBS suites at a time (default: processors, at most 4); SEED of
+# the faults (7);
 # SANITIZE set: the build is instrumented; VALGRIND=1: C tests under valgrind.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
@@ -79,10 +80,10 @@ run_suite() {
     fi
     echo "${passed:-0} $failed" >"$results/$id.count"
     if [ "$failed" = 0 ]; then
-        printf 'ok     %-50s %4d passed\n' "$name" "$passed"
+        printf 'ok     %-58s %4d passed\n' "$name" "$passed"
     else
         {
-            printf 'FAILED %-50s %4d passed, %d failed\n' "$name" "$passed" "$failed"
+            printf 'FAILED %-58s %4d passed, %d failed\n' "$name" "$passed" "$failed"
             sed 's/^/    | /' "$log"
             case $status in
             124 | 137) echo "    no end within $seconds s, or killed" ;;
@@ -110,6 +111,20 @@ if [ -z "${VALGRIND:-}" ]; then
                 name=${spec#tests/}
                 suite "$backend ${name%_spec.lua}" 120 env ATOOLS_BACKEND="$backend" \
                     "$ATOOLS_LUA" tests/support/busted.lua "$spec"
+            done
+        done
+        # All of it again on a poor system: a byte a call, calls that would
+        # block or are interrupted.
+        faulty=$ATOOLS_BUILD/tests/atools-lua-faulty
+        faults=read=1,write=1,eagain=30,eintr=10
+        seed=${SEED:-7}
+        for backend in $("$ATOOLS_LUA" --list-backends); do
+            for spec in $specs; do
+                name=${spec#tests/}
+                suite "$backend ${name%_spec.lua} (faults)" 240 \
+                    env ATOOLS_BACKEND="$backend" ATOOLS_LUA="$faulty" \
+                    ATOOLS_FAULTS="$faults,seed=$seed" \
+                    "$faulty" tests/support/busted.lua "$spec"
             done
         done
         # The same modules in the distribution's interpreter, and all of it

@@ -35,12 +35,13 @@ describe("stop", function()
   it("waits for what is queued", function()
     local code, out = run([[
       local a, b = asocket.pair()
-      local size = 8 * 1024 * 1024
+      -- byte by byte it takes its time
+      local size = os.getenv("ATOOLS_FAULTS") and 65536 or 8 * 1024 * 1024
       atools.spawn(function() atools.sleep(0.3) print(#b:read(size)) end)
       a:enqueue(("x"):rep(size))
       atools.stop()]])
     assert.equal(0, code)
-    assert.equal("8388608\n", out)
+    assert.equal(os.getenv("ATOOLS_FAULTS") and "65536\n" or "8388608\n", out)
   end)
 
   it("cancels what is left after the drain time", function()
