@@ -6,11 +6,12 @@ local asocket = require "asocket"
 local process = require "tests.support.process"
 
 local backend = atools.info().backend
-local slow = tonumber(os.getenv("CHECK_TIMEOUT_SCALE") or 1) > 1 or os.getenv("ATOOLS_FAULTS") ~= nil
+local slow = tonumber(os.getenv("CHECK_TIMEOUT_SCALE") or 1) > 1
+  or os.getenv("ATOOLS_FAULTS") ~= nil
 
-local function start(limits, script, ...)
-  local words = { limits, "exec", os.getenv("ATOOLS_LUA") or "build/atools-lua", "--backend", backend,
-    "scripts/examples/" .. script, "127.0.0.1:0", ... }
+local function launch(limits, script, ...)
+  local runner = os.getenv("ATOOLS_LUA") or "build/atools-lua"
+  local words = { limits, "exec", runner, "--backend", backend, "scripts/examples/" .. script, "127.0.0.1:0", ... }
   return process.start(table.concat(words, " "))
 end
 
@@ -53,7 +54,7 @@ describe("many connections on " .. backend, function()
   it("each exchange ten checksummed messages, with one descriptor each", function()
     local count = backend == "select" and 900 or slow and 2000 or 9000
     asocket.setMaxFiles(count + 200)
-    child = start("", "c10k_server.lua", count)
+    child = launch("", "c10k_server.lua", count)
     local port = child:expect("serving on %S+:(%d+)")
     local before = descriptors(child.pid)
     local slots, start = atools.channel(200), atools.channel()
@@ -100,7 +101,7 @@ describe("more clients than descriptors on " .. backend, function()
   end)
 
   it("are served in turn, without spinning or a flood of messages", function()
-    child = start("ulimit -n 64;", "echo.lua")
+    child = launch("ulimit -n 64;", "echo.lua")
     local port = child:expect("127%.0%.0%.1:(%d+)")
     local answered, conns = 0, {}
     local crowd <close> = atools.group()
