@@ -83,8 +83,17 @@ static int l_close_if_idle(lua_State *L)
     bool idle = c->stream != NULL && reading && !c->relaying &&
                 atl_stream_queued(c->stream) == 0;
     if (idle)
-        atl_stream_close(c->stream);
+        conn_close(c, ATL_ECLOSED);
     lua_pushboolean(L, idle);
+    return 1;
+}
+
+/* What io's functions return as their third result, by name. */
+static int l_errno_name(lua_State *L)
+{
+    lua_Integer n = luaL_checkinteger(L, 1);
+    luaL_argcheck(L, n > 0 && n < 4096, 1, "no such error");
+    lua_pushstring(L, atl_error_name(-(int)n));
     return 1;
 }
 
@@ -111,6 +120,7 @@ int atlL_open_asocket(lua_State *L, struct atlL_vm *vm)
         {"getMaxFiles", limit_get_max_files},
         {"objects", l_objects},
         {"close_if_idle", l_close_if_idle},
+        {"errno_name", l_errno_name},
         {"methods", l_methods},
         {NULL, NULL},
     };

@@ -2,6 +2,8 @@
 /* The buffer object: reading it makes strings, writing it makes none. */
 #include "buffer.h"
 
+#include <string.h>
+
 static const struct atlL_class buffer_class;
 
 void buffer_new(lua_State *L)
@@ -53,23 +55,57 @@ static int as_string(lua_State *L, const char *name)
     return lua_gettop(L);
 }
 
+static size_t position(lua_Integer i, size_t length, size_t least)
+{
+    if (i < 0)
+        i = 0 - (lua_Unsigned)i > length ? 0 : (lua_Integer)length + i + 1;
+    if (i < (lua_Integer)least)
+        return least;
+    return (size_t)i > length + 1 ? length + 1 : (size_t)i;
+}
+
+static const char *search(const struct buffer *b, size_t from, const char *what,
+                          size_t length)
+{
+    const char *at = b->data + from, *end = b->data + b->length;
+    if (length == 0)
+        return at;
+    while ((size_t)(end - at) >= length) {
+        at = memchr(at, what[0], (size_t)(end - at) - (length - 1));
+        if (at == NULL || memcmp(at, what, length) == 0)
+            return at;
+        at++;
+    }
+    return NULL;
+}
+
+/* As string.find; plain text is looked for where it lies. */
 static int l_find(lua_State *L)
 {
-    return as_string(L, "find");
+    const struct buffer *b = check(L);
+    size_t length;
+    const char *what = luaL_checklstring(L, 2, &length);
+    lua_Integer start = luaL_optinteger(L, 3, 1);
+    size_t from = position(start, b->length, 1);
+    if (!lua_toboolean(L, 4) && strpbrk(what, "^$*+?.([%-") != NULL)
+        return as_string(L, "find");
+    if (strlen(what) != length && !lua_toboolean(L, 4))
+        return as_string(L, "find"); /* specials may be behind a zero */
+    const char *at = start > (lua_Integer)b->length + 1
+                         ? NULL
+                         : search(b, from - 1, what, length);
+    if (at == NULL) {
+        lua_pushnil(L);
+        return 1;
+    }
+    lua_pushinteger(L, at - b->data + 1);
+    lua_pushinteger(L, (lua_Integer)((size_t)(at - b->data) + length));
+    return 2;
 }
 
 static int l_byte(lua_State *L)
 {
     return as_string(L, "byte");
-}
-
-static size_t position(lua_Integer i, size_t length, size_t least)
-{
-    if (i < 0)
-        i = -(lua_Unsigned)i > length ? 0 : (lua_Integer)length + i + 1;
-    if (i < (lua_Integer)least)
-        return least;
-    return (size_t)i > length + 1 ? length + 1 : (size_t)i;
 }
 
 static int l_sub(lua_State *L)

@@ -8,7 +8,7 @@
 static int l_is_open(lua_State *L)
 {
     struct conn *c = conn_check(L, 1);
-    lua_pushboolean(L, c->stream != NULL && c->opened &&
+    lua_pushboolean(L, c->stream != NULL &&
                            atl_stream_state(c->stream) == ATL_STREAM_OPEN);
     return 1;
 }
@@ -19,8 +19,13 @@ static int l_set_frame(lua_State *L)
     struct atl_frame frame;
     struct atl_error why;
     bool none = lua_isnil(L, 2);
-    size_t max = (size_t)luaL_optinteger(L, 3, 0);
+    size_t max = c->handlers->max_frame;
     luaL_checkany(L, 2);
+    if (!lua_isnoneornil(L, 3)) {
+        lua_Integer n = luaL_checkinteger(L, 3);
+        luaL_argcheck(L, n > 0, 3, "a maximum must be at least 1");
+        max = (size_t)n;
+    }
     if (!none)
         handlers_frame(L, 2, max, &frame);
     if (conn_stream(L, c) == NULL)
@@ -119,17 +124,23 @@ static int l_stats(lua_State *L)
     struct conn *c = conn_check(L, 1);
     struct atl_stream_stats s;
     memset(&s, 0, sizeof(s));
-    if (c->stream != NULL)
+    if (c->stream != NULL) {
+        int64_t now = atl_loop_now(atl_stream_loop(c->stream));
         atl_stream_stats(c->stream, &s);
-    else if (c->past != NULL)
+        s.opened_ns = now - s.opened_ns;
+        s.idle_ns = now - s.idle_ns;
+    } else if (c->past != NULL) {
         s = c->past->stats;
-    lua_createtable(L, 0, 5);
+    }
+    lua_createtable(L, 0, 6);
     field(L, "bytes_in", (lua_Integer)s.bytes_in);
     field(L, "bytes_out", (lua_Integer)s.bytes_out);
     field(L, "queued", c->stream ? (lua_Integer)s.queued : 0);
     field(L, "buffered", c->stream ? (lua_Integer)s.buffered : 0);
     lua_pushnumber(L, (lua_Number)s.idle_ns / 1e9);
     lua_setfield(L, -2, "idle");
+    lua_pushnumber(L, (lua_Number)s.opened_ns / 1e9);
+    lua_setfield(L, -2, "age");
     return 1;
 }
 
@@ -138,6 +149,20 @@ static int l_fd(lua_State *L)
     struct conn *c = conn_check(L, 1);
     lua_pushinteger(L, c->stream ? atl_stream_fd(c->stream) : -1);
     return 1;
+}
+
+static const char *state_name(const struct conn *c)
+{
+    if (c->stream == NULL)
+        return "closed";
+    switch (atl_stream_state(c->stream)) {
+    case ATL_STREAM_CONNECTING:
+        return "connecting";
+    case ATL_STREAM_OPEN:
+        return "open";
+    default:
+        return "closed";
+    }
 }
 
 static int l_tostring(lua_State *L)
@@ -149,10 +174,7 @@ static int l_tostring(lua_State *L)
                            : c->past && c->past->has_peer;
     if (known)
         atl_addr_format(c->stream ? &a : &c->past->peer, text, sizeof(text));
-    lua_pushfstring(L, "asocket.connection (%s, %s)", text,
-                    c->stream == NULL ? "closed"
-                    : c->opened       ? "open"
-                                      : "connecting");
+    lua_pushfstring(L, "asocket.connection (%s, %s)", text, state_name(c));
     return 1;
 }
 

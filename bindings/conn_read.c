@@ -9,7 +9,7 @@
 
 #include "conn.h"
 
-#define MAX_READ ((size_t)16 << 20)
+#define MAX_READ_DEFAULT ((size_t)16 << 20)
 
 /* An answer on its way into the waiting task. */
 struct answer {
@@ -31,13 +31,6 @@ static int push_answer(lua_State *L, void *arg)
     return 4;
 }
 
-/* The stream's own words for why it failed, when they are about that. */
-static const struct atl_error *words(const struct conn *c, int result)
-{
-    const struct atl_error *e = c->past ? &c->past->error : NULL;
-    return e != NULL && e->code == result ? e : NULL;
-}
-
 void conn_on_read(struct atl_stream *s, int result, const void *bytes,
                   size_t length)
 {
@@ -45,7 +38,7 @@ void conn_on_read(struct atl_stream *s, int result, const void *bytes,
     if (c == NULL || c->reader == NULL)
         return;
     struct atlL_wait *wait = c->reader;
-    struct answer answer = {result, bytes, length, words(c, result)};
+    struct answer answer = {result, bytes, length, conn_words(c, result)};
     c->reader = NULL;
     atlL_wake_now(wait, push_answer, &answer);
 }
@@ -59,12 +52,11 @@ static void cancel_read(struct atlL_wait *wait, void *arg)
         atl_stream_read_cancel(c->stream);
 }
 
-/* Raises when this task must not read here. */
-static void check_reader(lua_State *L, const struct conn *c)
+void conn_check_reader(lua_State *L, const struct conn *c)
 {
     if (c->reader != NULL)
         luaL_error(L, "another task is reading this connection");
-    if (c->handlers != NULL && handlers_have(c->handlers, HANDLER_DATA) &&
+    if (conn_has(c, HANDLER_DATA) &&
         (c->owner.task == NULL ||
          c->owner.task != atlL_task_current(c->box.vm)))
         luaL_error(L, "on_data reads this connection: only its running "
@@ -77,10 +69,10 @@ static int start_read(lua_State *L, struct conn *c, const struct atl_read *want)
     struct atl_bytes bytes;
     if (s == NULL)
         return 3;
-    check_reader(L, c);
+    conn_check_reader(L, c);
     int r = atl_stream_read(s, want, &bytes);
     if (r != 0) {
-        struct answer answer = {r, bytes.data, bytes.length, words(c, r)};
+        struct answer answer = {r, bytes.data, bytes.length, conn_words(c, r)};
         return push_answer(L, &answer);
     }
     if (!atlL_can_wait(L)) {
@@ -91,13 +83,19 @@ static int start_read(lua_State *L, struct conn *c, const struct atl_read *want)
     return atlL_wait_start(L, c->reader, "read", c->timeout_ns, cancel_read, c);
 }
 
-static int read_count(lua_State *L, struct conn *c, int arg,
-                      enum atl_read_kind kind)
+static size_t max_read(const struct conn *c)
 {
-    lua_Integer n = luaL_checkinteger(L, arg);
-    luaL_argcheck(L, n >= 0, arg, "a count must not be negative");
-    if ((lua_Unsigned)n > MAX_READ)
-        return atlL_fail(L, -EMSGSIZE, "more than max_read (16 MiB) asked for");
+    return c->handlers->max_read ? c->handlers->max_read : MAX_READ_DEFAULT;
+}
+
+static int read_count(lua_State *L, struct conn *c, enum atl_read_kind kind)
+{
+    lua_Integer n = luaL_checkinteger(L, 2);
+    luaL_argcheck(L, n >= 0, 2, "a count must not be negative");
+    size_t max = max_read(c);
+    if ((lua_Unsigned)n > max)
+        return luaL_error(L, "%I bytes asked for, max_read is %I", n,
+                          (lua_Integer)max);
     struct atl_read want = {.kind = kind, .size = (size_t)n};
     return start_read(L, c, &want);
 }
@@ -106,12 +104,15 @@ static int l_read(lua_State *L)
 {
     struct conn *c = conn_check(L, 1);
     if (lua_type(L, 2) == LUA_TNUMBER)
-        return read_count(L, c, 2, ATL_READ_EXACT);
-    struct atl_frame line = {.kind = ATL_FRAME_LINE};
+        return read_count(L, c, ATL_READ_EXACT);
+    struct atl_frame line = {.kind = ATL_FRAME_LINE,
+                             .max = c->handlers->max_frame};
     struct atl_read want = {.kind = ATL_READ_FRAME, .frame = &line};
     const char *format = luaL_optstring(L, 2, "l");
     if (*format == '*')
         format++;
+    if (format[0] == '\0' || format[1] != '\0')
+        return luaL_argerror(L, 2, "invalid format");
     switch (*format) {
     case 'l':
         break;
@@ -119,7 +120,7 @@ static int l_read(lua_State *L)
         line.keep = true;
         break;
     case 'a':
-        want = (struct atl_read){.kind = ATL_READ_ALL, .size = MAX_READ};
+        want = (struct atl_read){.kind = ATL_READ_ALL, .size = max_read(c)};
         break;
     default:
         return luaL_argerror(L, 2, "invalid format");
@@ -141,7 +142,8 @@ static int l_read_until(lua_State *L)
     struct conn *c = conn_check(L, 1);
     size_t length;
     const char *delimiter = luaL_checklstring(L, 2, &length);
-    lua_Integer max = luaL_optinteger(L, 3, 0);
+    lua_Integer max =
+        luaL_optinteger(L, 3, (lua_Integer)c->handlers->max_frame);
     luaL_argcheck(L, length > 0 && length <= ATL_DELIMITER_MAX, 2,
                   "a delimiter has 1 to 32 bytes");
     luaL_argcheck(L, max >= 0, 3, "a maximum must not be negative");
@@ -166,86 +168,7 @@ static int l_read_frame(lua_State *L)
 
 static int l_peek(lua_State *L)
 {
-    return read_count(L, conn_check(L, 1), 2, ATL_READ_PEEK);
-}
-
-/* --- relaying ------------------------------------------------------------- */
-
-/* On the stack of the waiting call, at the top. */
-struct pipe {
-    struct atlL_wait wait;
-    struct conn *from;       /* peer: argument 1 */
-    struct atl_relay *relay; /* owns while at work */
-    uint64_t copied;
-    int result;
-    struct atl_error why;
-};
-
-static int push_piped(lua_State *L, void *arg)
-{
-    const struct pipe *p = arg;
-    if (p->result < 0) {
-        atlL_fail(L, p->result, p->why.text);
-        lua_pushinteger(L, (lua_Integer)p->copied);
-        return 4;
-    }
-    lua_pushinteger(L, (lua_Integer)p->copied);
-    return 1;
-}
-
-static void on_relayed(void *data, int result, uint64_t copied,
-                       const struct atl_error *why)
-{
-    struct pipe *p = data;
-    p->relay = NULL;
-    p->from->reader = NULL;
-    p->copied = copied;
-    p->result = result;
-    if (why != NULL)
-        p->why = *why;
-    else
-        atl_fail(&p->why, result, NULL);
-    atlL_wake_now(&p->wait, push_piped, p);
-}
-
-static void cancel_pipe(struct atlL_wait *wait, void *arg)
-{
-    struct pipe *p = arg;
-    (void)wait;
-    p->from->reader = NULL;
-    p->copied = p->relay ? atl_relay_close(&p->relay) : p->copied;
-}
-
-static int l_pipe(lua_State *L)
-{
-    struct conn *from = conn_check(L, 1), *to = conn_check(L, 2);
-    uint64_t length = (uint64_t)ATL_NEVER;
-    if (!lua_isnoneornil(L, 3)) {
-        lua_Integer n = luaL_checkinteger(L, 3);
-        luaL_argcheck(L, n >= 0, 3, "a length must not be negative");
-        length = (uint64_t)n;
-    }
-    lua_settop(L, 2);
-    struct atl_stream *a = conn_stream(L, from);
-    struct atl_stream *b = a ? conn_stream(L, to) : NULL;
-    if (b == NULL) {
-        lua_pushinteger(L, 0);
-        return 4;
-    }
-    check_reader(L, from);
-    atlL_wait_check(L);
-    struct pipe *p = lua_newuserdatauv(L, sizeof(*p), 0);
-    memset(p, 0, sizeof(*p));
-    p->from = from;
-    int r = atl_relay_open(&p->relay, a, b, length, on_relayed, p);
-    if (r < 0) {
-        atlL_fail(L, r, NULL);
-        lua_pushinteger(L, 0);
-        return 4;
-    }
-    from->reader = &p->wait;
-    from->relaying = true;
-    return atlL_wait_start(L, &p->wait, "pipe", ATL_NEVER, cancel_pipe, p);
+    return read_count(L, conn_check(L, 1), ATL_READ_PEEK);
 }
 
 const luaL_Reg conn_read_methods[] = {
@@ -254,6 +177,5 @@ const luaL_Reg conn_read_methods[] = {
     {"read_until", l_read_until},
     {"read_frame", l_read_frame},
     {"peek", l_peek},
-    {"pipe", l_pipe},
     {NULL, NULL},
 };

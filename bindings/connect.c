@@ -8,17 +8,25 @@
 #include "conn.h"
 #include "listener.h"
 
-/* Any function in the table makes it the handler form. */
-static bool with_handlers(const struct handlers *h)
+/* The handler form returns at once. */
+static bool is_handler_form(const struct handlers *h)
 {
-    return h->present != 0;
+    return handlers_have(h, HANDLER_OPEN) || handlers_have(h, HANDLER_DATA);
 }
 
-static void setup(struct atl_stream_setup *out, struct handlers *h)
+/* Anchored while it may be told something. */
+static struct conn *make(lua_State *L, struct atlL_vm *vm, int handlers)
 {
-    h->stream.frame = h->framed ? &h->frame : NULL;
-    h->stream.pull = handlers_have(h, HANDLER_DATA) ? ATL_OFF : ATL_ON;
-    *out = (struct atl_stream_setup){.handlers = &conn_handlers,
+    const struct handlers *h = lua_touserdata(L, handlers);
+    struct conn *c = conn_new(L, vm, handlers);
+    if (h->present != 0)
+        atlL_box_anchor(L, -1);
+    return c;
+}
+
+static struct atl_stream_setup setup_of(const struct handlers *h)
+{
+    return (struct atl_stream_setup){.handlers = &conn_handlers,
                                      .options = &h->stream};
 }
 
@@ -30,39 +38,37 @@ static void read_bind(lua_State *L, int arg, struct atl_addr *out)
         luaL_error(L, "bind takes a numeric address");
 }
 
+/* `connecting` stays: nobody was told of it, nobody is told of its end. */
 static void cancel_connect(struct atlL_wait *wait, void *arg)
 {
     struct conn *c = arg;
     (void)wait;
     c->reader = NULL;
-    if (c->stream != NULL)
-        atl_stream_close(c->stream);
+    conn_close(c, ATL_ECLOSED);
 }
 
+/* address [, options] */
 int connect_connect(lua_State *L)
 {
     struct atlL_vm *vm = ATLL_VM(L);
     struct atl_loop *loop = atlL_vm_loop(L, vm);
     struct atl_endpoint to;
-    struct atl_stream_setup s;
     struct atl_stream *stream;
     struct atl_error why;
     struct atl_addr bind;
     atlL_check_endpoint(L, 1, &to);
     lua_settop(L, 2);
     struct handlers *h = handlers_read(L, 2, FOR_CONNECT);
-    bool waits = !with_handlers(h);
+    bool waits = !is_handler_form(h);
     if (waits)
         atlL_wait_check(L);
-    setup(&s, h);
+    struct atl_stream_setup s = setup_of(h);
     if (lua_istable(L, 2) && lua_getfield(L, 2, "bind") != LUA_TNIL) {
         read_bind(L, lua_gettop(L), &bind);
         s.bind = &bind;
     }
     lua_settop(L, 3);
-    struct conn *c = conn_new(L, vm, 3);
-    if (!waits)
-        atlL_box_anchor(L, -1);
+    struct conn *c = make(L, vm, 3);
     if (atl_connect(&stream, loop, &to, &s, &why) < 0) {
         atlL_box_release(&c->box);
         return atlL_fail_error(L, &why);
@@ -71,51 +77,47 @@ int connect_connect(lua_State *L)
     if (!waits)
         return 1;
     c->reader = atlL_wait_own(vm);
+    c->connecting = true;
     return atlL_wait_start(L, c->reader, "connect", ATL_NEVER, cancel_connect,
                            c);
 }
 
+/* [options] */
 int connect_pair(lua_State *L)
 {
     struct atlL_vm *vm = ATLL_VM(L);
     struct atl_loop *loop = atlL_vm_loop(L, vm);
     struct atl_stream *ends[2];
-    struct atl_stream_setup s;
     struct atl_error why;
-    lua_settop(L, 0);
-    struct handlers *h = handlers_read(L, 1, FOR_CONNECT);
-    setup(&s, h);
-    struct conn *a = conn_new(L, vm, 1), *b = conn_new(L, vm, 1);
+    lua_settop(L, 1);
+    struct handlers *h = handlers_read(L, 1, FOR_PAIR);
+    struct atl_stream_setup s = setup_of(h);
+    struct conn *a = conn_new(L, vm, 2), *b = conn_new(L, vm, 2);
     if (atl_stream_pair(ends, loop, &s, &why) < 0)
         return atlL_fail_error(L, &why);
     conn_attach(a, ends[0]);
     conn_attach(b, ends[1]);
-    a->opened = b->opened = true;
     return 2;
 }
 
-/* fd [, options or handlers] */
+/* fd [, options] */
 int connect_adopt(lua_State *L)
 {
     struct atlL_vm *vm = ATLL_VM(L);
     struct atl_loop *loop = atlL_vm_loop(L, vm);
-    struct atl_stream_setup s;
     struct atl_stream *stream;
     struct atl_error why;
     lua_Integer fd = luaL_checkinteger(L, 1);
     luaL_argcheck(L, fd >= 0 && fd <= INT32_MAX, 1, "not a descriptor");
     lua_settop(L, 2);
-    struct handlers *h = handlers_read(L, 2, FOR_CONNECT);
-    setup(&s, h);
-    struct conn *c = conn_new(L, vm, 3);
-    if (with_handlers(h))
-        atlL_box_anchor(L, -1);
+    struct handlers *h = handlers_read(L, 2, FOR_ADOPT);
+    struct atl_stream_setup s = setup_of(h);
+    struct conn *c = make(L, vm, 3);
     if (atl_stream_adopt(&stream, loop, (int)fd, &s, &why) < 0) {
         atlL_box_release(&c->box);
         return atlL_fail_error(L, &why);
     }
     conn_attach(c, stream);
-    c->opened = !with_handlers(h);
     return 1;
 }
 

@@ -24,9 +24,11 @@ enum handler {
 struct handlers {
     unsigned present; /* bit n: handler n is there */
     bool buffers;
-    struct atl_frame frame;
     bool framed;
-    int64_t timeout_ns;
+    struct atl_frame frame;
+    size_t max_frame;                 /* also of lines read; 0: the default */
+    size_t max_read;                  /* of one read */
+    size_t open;                      /* connections that use these */
     struct atl_stream_options stream; /* frame points to the one above */
     struct atl_listener_options listener;
 };
@@ -36,13 +38,24 @@ static inline bool handlers_have(const struct handlers *h, enum handler which)
     return h->present & (1u << which);
 }
 
-/* What a table may hold: of a listener, of a connection, or of connect. */
-enum handlers_use { FOR_LISTEN, FOR_CONNECT, FOR_SERVE };
+/* Where a table stands, which decides what it may hold. */
+enum handlers_use {
+    FOR_LISTEN,
+    FOR_CONNECT,
+    FOR_ADOPT,
+    FOR_PAIR,
+    FOR_SERVE,
+    FOR_SWAP
+};
 /* Reads the table at `arg` (none and nil: no handlers). Raises on anything
    wrong. [-0, +1, e] the userdata. */
 struct handlers *handlers_read(lua_State *L, int arg, enum handlers_use use);
-/* Takes over the functions and framing of the userdata at `from`. */
+/* The task of serve, from the top of the stack. [-1, +0, -] */
+void handlers_set_task(lua_State *L, int self);
+/* Takes over functions and stream options of the userdata at `from`. */
 void handlers_swap(lua_State *L, int to, int from);
+/* Takes over the marks and limits that `h` leaves to their defaults. */
+void handlers_inherit(struct handlers *h, const struct handlers *from);
 /* "line", {length = "u16be"}, ... [-0, +0, e] */
 void handlers_frame(lua_State *L, int arg, size_t max, struct atl_frame *out);
 

@@ -194,8 +194,8 @@ int atlL_push_addr(lua_State *L, const struct atl_addr *addr);
 /*
  * Option tables. Unknown keys raise, listing the known ones; each get raises
  * on a wrong type naming the key. `types`: 'b' boolean, 'n' number, 'i'
- * integer >= 0, 's' string, 'd' seconds (false allowed), 'f' function, 't'
- * table, 'v' any.
+ * integer >= 0, 'z' the same or false for no limit (SIZE_MAX), 's' string, 'd'
+ * seconds (false allowed), 'f' function, 't' table, 'v' any.
  */
 struct atlL_option {
     const char *name;

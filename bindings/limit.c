@@ -29,7 +29,7 @@ int limit_set_max_files(lua_State *L)
     struct atl_error why;
     size_t got = 0;
     int r = atl_fdlimit_set((size_t)want, &got, &why);
-    if (r < 0 && (!silent || r == -EBUSY))
+    if (r < 0 && !silent)
         return luaL_error(L, "%s", why.text);
     if (r < 0)
         atl_log(ATL_LOG_WARNING, "%s", why.text);

@@ -17,7 +17,8 @@ struct listener {
     struct handlers *handlers;     /* borrows: user value 2 */
     struct atlL_link takers;       /* struct taker: tasks in accept */
     size_t waiting;                /* how many */
-    struct atl_addr local;         /* kept after closing */
+    struct atl_addr local;         /* kept after closing, as is: */
+    struct atl_listener_stats stats;
 };
 
 /* A task in accept; on the stack of its call, above the box it will return. */
@@ -70,14 +71,13 @@ static int accept_protected(lua_State *L)
 static void take(struct listener *l, struct atl_stream *s)
 {
     struct taker *t = first(l);
-    if (t == NULL) {
-        atl_stream_close(s);
+    if (t == NULL) { /* never more than were asked for */
+        atl_stream_abort(s);
         return;
     }
     atlL_link_remove(&t->link);
     l->waiting--;
     conn_attach(t->c, s);
-    t->c->opened = true;
     atlL_wake_now(&t->wait, push_accepted, t);
 }
 
@@ -101,6 +101,7 @@ static void on_close(struct atl_listener *listener)
     struct taker *t;
     if (l == NULL)
         return;
+    atl_listener_stats(listener, &l->stats);
     l->listener = NULL;
     while ((t = first(l)) != NULL) {
         atlL_link_remove(&t->link);
@@ -133,10 +134,6 @@ static int open_listener(lua_State *L, struct atlL_vm *vm,
     struct atl_loop *loop = atlL_vm_loop(L, vm);
     struct atl_error why;
     int handlers = lua_gettop(L);
-    h->listener.stream = h->stream;
-    h->listener.stream.frame = h->framed ? &h->frame : NULL;
-    h->listener.stream.pull = handlers_have(h, HANDLER_DATA) ? ATL_OFF : ATL_ON;
-    h->listener.on_demand = h->present == 0 ? ATL_ON : ATL_OFF;
     h->listener.stream_handlers = &conn_handlers;
     struct listener *l = atlL_box_new(L, vm, &listener_class, sizeof(*l));
     atlL_link_init(&l->takers);
@@ -178,8 +175,7 @@ int listener_serve(lua_State *L)
     }
     struct handlers *h = handlers_read(L, 2, FOR_SERVE);
     lua_pushvalue(L, 3);
-    lua_setiuservalue(L, -2, HANDLER_TASK);
-    h->present |= 1u << HANDLER_TASK;
+    handlers_set_task(L, 4);
     return open_listener(L, ATLL_VM(L), &at, h);
 }
 
@@ -210,7 +206,8 @@ static int l_accept(lua_State *L)
     if (l->listener == NULL)
         return push_closed(L, NULL);
     atlL_wait_check(L);
-    struct conn *c = conn_new(L, l->box.vm, 0);
+    lua_getiuservalue(L, 1, 2);
+    struct conn *c = conn_new(L, l->box.vm, -1);
     struct taker *t = lua_newuserdatauv(L, sizeof(*t), 0);
     memset(t, 0, sizeof(*t));
     t->l = l;
@@ -252,18 +249,14 @@ static int l_resume(lua_State *L)
 static int l_connections(lua_State *L)
 {
     struct listener *l = check(L);
-    struct atl_listener_stats s = {.connections = 0};
-    if (l->listener != NULL)
-        atl_listener_stats(l->listener, &s);
-    lua_pushinteger(L, (lua_Integer)s.connections);
+    lua_pushinteger(L, (lua_Integer)l->handlers->open);
     return 1;
 }
 
 static int l_stats(lua_State *L)
 {
     struct listener *l = check(L);
-    struct atl_listener_stats s;
-    memset(&s, 0, sizeof(s));
+    struct atl_listener_stats s = l->stats;
     if (l->listener != NULL)
         atl_listener_stats(l->listener, &s);
     const struct {
@@ -273,7 +266,7 @@ static int l_stats(lua_State *L)
                {"refused", s.refused},
                {"errors", s.errors},
                {"pauses", s.pauses},
-               {"connections", s.connections}};
+               {"connections", l->handlers->open}};
     lua_createtable(L, 0, 7);
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         lua_pushinteger(L, (lua_Integer)all[i].value);
@@ -293,6 +286,8 @@ static int l_set_handlers(lua_State *L)
     struct atl_error why;
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
+    if (l->listener == NULL)
+        return push_closed(L, NULL);
     if (l->handlers->present == 0 || handlers_have(l->handlers, HANDLER_TASK))
         return luaL_error(L, "only a listener with handlers can swap them");
     struct handlers *h = handlers_read(L, 2, FOR_LISTEN);
@@ -300,10 +295,6 @@ static int l_set_handlers(lua_State *L)
                   handlers_have(h, HANDLER_DATA) ==
                       handlers_have(l->handlers, HANDLER_DATA),
                   2, "on_data must be in both tables or in neither");
-    if (l->listener == NULL)
-        return push_closed(L, NULL);
-    h->stream.frame = h->framed ? &h->frame : NULL;
-    h->stream.pull = handlers_have(h, HANDLER_DATA) ? ATL_OFF : ATL_ON;
     if (atl_listener_configure(l->listener, &h->stream, &conn_handlers, &why) <
         0)
         return atlL_fail_error(L, &why);

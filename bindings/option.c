@@ -23,15 +23,18 @@ static int unknown(lua_State *L, const struct atlL_option *known,
 
 static bool fits(lua_State *L, char type)
 {
-    int t = lua_type(L, -1);
+    int t = lua_type(L, -1), whole;
+    lua_Integer n;
     switch (type) {
     case 'b':
         return t == LUA_TBOOLEAN;
     case 'n':
         return t == LUA_TNUMBER;
-    case 'i':
-        return t == LUA_TNUMBER && lua_isinteger(L, -1) &&
-               lua_tointeger(L, -1) >= 0;
+    case 'i': /* 1e5 is one, too */
+        n = lua_tointegerx(L, -1, &whole);
+        return t == LUA_TNUMBER && whole && n >= 0;
+    case 'z':
+        return (t == LUA_TBOOLEAN && !lua_toboolean(L, -1)) || fits(L, 'i');
     case 's':
         return t == LUA_TSTRING;
     case 'd':
@@ -55,6 +58,8 @@ static const char *expected(char type)
         return "a number";
     case 'i':
         return "an integer of at least 0";
+    case 'z':
+        return "an integer of at least 0, or false for no limit";
     case 's':
         return "a string";
     case 'd':
@@ -101,11 +106,9 @@ bool atlL_option_size(lua_State *L, int arg, const char *key, size_t *out)
 {
     bool there = lua_getfield(L, arg, key) != LUA_TNIL;
     if (there) {
-        int whole;
-        lua_Integer n = lua_tointegerx(L, -1, &whole);
-        if (!whole || n < 0)
+        if (!fits(L, 'z'))
             luaL_error(L, "option \"%s\" must be %s", key, expected('i'));
-        *out = (size_t)n;
+        *out = lua_isboolean(L, -1) ? SIZE_MAX : (size_t)lua_tointeger(L, -1);
     }
     lua_pop(L, 1);
     return there;

@@ -3,8 +3,8 @@
 
 local atools = require "atools"
 local core = require "asocket.core"
-local stop = require "atools.stop"
-local error_object = require("atools.core").error
+local more = require "asocket.methods"
+require "asocket.ending"
 
 ---@class asocket
 local M = {
@@ -21,47 +21,36 @@ local M = {
   getMaxFiles = core.getMaxFiles,
 }
 
-local connection = core.methods()
-
---- Iterates over what read(fmt) returns, until the peer ends. A clean end ends
---- the loop; anything else raises the error object.
----@param fmt? "l"|"L"|integer default "l"
----@return fun(): string?
-function connection:lines(fmt)
-  return function()
-    local data, message, code, rest = self:read(fmt)
-    if data == nil and not (code == "EOF" and rest == "") then
-      error(error_object(message, code), 2)
-    end
-    return data
-  end
+local methods = core.methods()
+for name, method in pairs(more) do
+  methods[name] = method
 end
 
---- Copies both ways until both sides have ended; waits. Half-closes are
---- carried over.
+--- Copies both ways until both sides have ended or failed; waits. The end of
+--- one side's input is told to the other by `shutdown`. Both stay open.
 ---@param a asocket.connection
 ---@param b asocket.connection
 ---@return integer|nil from_a bytes copied from a to b
 ---@return integer|string from_b bytes copied from b to a, or the message
 ---@return string? code
+---@return integer? from_a on failure
+---@return integer? from_b on failure
 function M.relay(a, b)
-  local back = atools.spawn(function()
-    return { b:pipe(a) }
+  local group <close> = atools.group()
+  local back
+  group:spawn(function()
+    back = table.pack(b:pipe(a))
   end)
-  local count, message, code = a:pipe(b)
-  if not count then
-    b:close()
+  local there = table.pack(a:pipe(b))
+  local ok, message, code = group:join()
+  if not ok then
+    return nil, message, code, there[1] or there[4], 0
   end
-  local _, other = back:join()
-  if type(other) == "table" and not other[1] and count then
-    a:close()
-    return table.unpack(other, 1, 3)
+  local failed = not there[1] and there or not back[1] and back
+  if failed then
+    return nil, failed[2], failed[3], there[1] or there[4], back[1] or back[4]
   end
-  if not count then
-    a:close()
-    return nil, message, code
-  end
-  return count, other[1]
+  return there[1], back[1]
 end
 
 local stdin
@@ -79,23 +68,6 @@ function M.stdin()
     stdin = conn
   end
   return stdin
-end
-
--- Listeners at once; connections as soon as they have nothing to do.
-stop.hooks[#stop.hooks + 1] = function(phase)
-  local listeners, connections = core.objects()
-  for _, listener in ipairs(listeners) do
-    listener:close()
-  end
-  local busy = false
-  for _, conn in ipairs(connections) do
-    if phase == "end" then
-      conn:close()
-    elseif not core.close_if_idle(conn) then
-      busy = true
-    end
-  end
-  return busy
 end
 
 return M

@@ -14,13 +14,14 @@ local asocket = {}
 ---Options of connections, however they are made.
 ---@class asocket.options
 ---@field frame? asocket.frame
----@field max_frame? integer bytes; default 8 KiB for lines and delimiters, else 1 MiB
+---@field max_frame? integer|false bytes of a frame, or of a line that is read; default 8 KiB for lines and delimiters, else 1 MiB
+---@field max_read? integer|false bytes of one read; default 16 MiB
 ---@field idle_timeout? number|false seconds without a byte; default false
----@field write_timeout? number|false seconds without progress of output; default 30
+---@field write_stall? number|false seconds without progress of queued output, after which the connection is given up; default 30
 ---@field linger? number|false seconds to wait for the peer's end when closing; default 5
----@field high? integer bytes of queued output above which write waits; default 1 MiB
----@field low? integer bytes at which on_drain runs; default 256 KiB
----@field cap? integer bytes above which nothing is queued; default 8 MiB
+---@field high? integer|false bytes of queued output above which write waits; default 1 MiB
+---@field low? integer|false bytes at which on_drain runs; default 256 KiB
+---@field cap? integer|false bytes above which enqueue refuses; default 8 MiB
 ---@field nodelay? boolean default true
 ---@field keepalive? boolean default true
 
@@ -36,7 +37,7 @@ local asocket = {}
 ---@field buffers? boolean on_data gets a buffer in place of a string
 
 ---@class asocket.listen_options: asocket.handlers
----@field max_connections? integer open at once
+---@field max_connections? integer|false open at once; default false
 ---@field backlog? integer default 4096
 ---@field reuse_port? boolean default false
 ---@field v6only? boolean default false
@@ -65,8 +66,8 @@ function asocket.serve(address, options, fn) end
 ---@field timeout? number|false seconds, look-up to established; default 10
 ---@field bind? string|table local address to connect from
 
----Connects. With handlers it returns at once, and what is written before
----on_open is queued; without, it waits.
+---Connects. With on_open or on_data it returns at once, and what is written
+---before it is open is queued; without, it waits.
 ---@param address string|table
 ---@param options? asocket.connect_options
 ---@return asocket.connection|nil
@@ -75,10 +76,11 @@ function asocket.serve(address, options, fn) end
 function asocket.connect(address, options) end
 
 ---Two connections, each the other's peer.
+---@param options? asocket.options of both
 ---@return asocket.connection|nil
 ---@return asocket.connection|string other or the message
 ---@return string? code
-function asocket.pair() end
+function asocket.pair(options) end
 
 ---Makes a connection of a connected socket, pipe or terminal, and owns it.
 ---@param fd integer
@@ -127,6 +129,15 @@ function asocket.setMaxFiles(n, options) end
 ---@return integer hard
 function asocket.getMaxFiles() end
 
+---@class asocket.listener_stats
+---@field accepted integer
+---@field refused integer turned away at a limit
+---@field errors integer failed attempts to accept
+---@field pauses integer how often descriptors ran short
+---@field connections integer open now
+---@field paused boolean by pause
+---@field starved boolean for want of descriptors
+
 ---A listener. It takes fields of your own.
 ---@class asocket.listener
 local listener = {}
@@ -143,7 +154,7 @@ function listener:accept(timeout) end
 ---@return string family "ipv4", "ipv6"
 function listener:local_address() end
 
----How many of its connections are open.
+---How many of its connections are open, also once it is closed itself.
 ---@return integer
 function listener:connections() end
 
@@ -153,11 +164,12 @@ function listener:pause() end
 ---Goes on accepting.
 function listener:resume() end
 
----Counters: accepted, refused, errors, pauses, connections, paused, starved.
----@return table
+---What happened so far; kept when it is closed.
+---@return asocket.listener_stats
 function listener:stats() end
 
----Replaces the handlers, for open connections too.
+---Replaces the handlers, for open connections too, and the options of later
+---ones; those of the listener itself stay. on_data must be in both or neither.
 ---@param handlers asocket.listen_options
 ---@return true|nil ok
 ---@return string? message
@@ -167,6 +179,14 @@ function listener:set_handlers(handlers) end
 ---Stops listening; open connections outlive it. Idempotent.
 function listener:close() end
 
+---@class asocket.connection_stats
+---@field bytes_in integer
+---@field bytes_out integer
+---@field queued integer not yet taken by the kernel
+---@field buffered integer received and not yet read
+---@field idle number seconds since a byte moved
+---@field age number seconds since it opened, or began to connect
+
 ---A connection. It takes fields of your own; assigning to a method's name
 ---raises. Reading and writing wait in the calling task; on a closed one they
 ---return nil, "closed", "ECLOSED" or why it ended.
@@ -174,8 +194,9 @@ function listener:close() end
 local connection = {}
 
 ---Reads a line without ("l") or with ("L") its end, exactly n bytes, or all up
----to the end ("a", at most 16 MiB). Too long a line is "EMSGSIZE". Timeout and
----cancel consume nothing.
+---to the end ("a"). Too long a line, or more than max_read for "a", is
+---"EMSGSIZE". Timeout, cancel and "EMSGSIZE" consume nothing; at the end of the
+---stream the 4th result is what was left.
 ---@param format? "l"|"L"|"a"|integer default "l"
 ---@return string|nil data
 ---@return string? message
@@ -215,11 +236,6 @@ function connection:read_frame() end
 ---@return string? rest
 function connection:peek(n) end
 
----Iterates over what read(format) returns; anything but a clean end raises.
----@param format? "l"|"L"|integer default "l"
----@return fun(): string?
-function connection:lines(format) end
-
 ---Copies to another connection, in C, until length or the end, which is
 ---carried over by shutdown; waits.
 ---@param to asocket.connection
@@ -245,11 +261,11 @@ function connection:write(...) end
 ---@return string? code "ENOBUFS"
 function connection:enqueue(...) end
 
----Writes one message with its framing around it.
+---Writes one message with its framing around it; waits as write does.
 ---@param data string|number|asocket.buffer
 ---@return true|nil ok
 ---@return string? message
----@return string? code "EMSGSIZE", "EPROTO", "ENOBUFS"
+---@return string? code "EMSGSIZE" over max_frame, "EPROTO" for what the framing cannot carry
 function connection:write_frame(data) end
 
 ---Waits until the kernel has taken all that was written.
@@ -280,7 +296,8 @@ function connection:pause() end
 ---Lets input go on.
 function connection:resume() end
 
----Replaces the handlers of this connection.
+---Replaces the handlers of this connection; framing and idle_timeout when the
+---table has them.
 ---@param handlers asocket.handlers
 ---@return true|nil ok
 ---@return string? message
@@ -328,8 +345,8 @@ function connection:peer_address() end
 ---@return string family "ipv4", "ipv6", "unix"
 function connection:local_address() end
 
----bytes_in, bytes_out, queued, buffered, idle (seconds).
----@return table
+---What went through it; kept when it is closed.
+---@return asocket.connection_stats
 function connection:stats() end
 
 ---The descriptor, -1 when closed. It stays the connection's.
