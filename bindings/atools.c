@@ -88,29 +88,44 @@ static int call_log(lua_State *L)
     return 0;
 }
 
-/* May come from anywhere, also while Lua runs; a log function cannot wait. */
+static struct atlL_vm *log_owner; /* peer: whose function has the log */
+
+/* May come from anywhere, also while Lua runs; a log function cannot wait, and
+   what it logs itself is dropped. */
 static void to_lua(void *ctx, enum atl_level level, const char *text)
 {
     struct atlL_vm *vm = ctx;
     lua_State *L = vm->top ? vm->top->L : vm->base;
-    if (vm->closing || vm->on_log == LUA_NOREF || !lua_checkstack(L, 6))
+    if (vm->logging || vm->closing || !lua_checkstack(L, 6))
         return;
+    vm->logging = true;
     lua_pushcfunction(L, call_log);
     lua_pushlightuserdata(L, vm);
     lua_pushinteger(L, level);
     lua_pushlightuserdata(L, (void *)(uintptr_t)text);
     if (lua_pcall(L, 3, 0, 0) != LUA_OK)
         lua_pop(L, 1);
+    vm->logging = false;
+}
+
+void atlL_log_forget(struct atlL_vm *vm)
+{
+    if (log_owner != vm)
+        return;
+    log_owner = NULL;
+    atl_log_set(NULL, NULL);
 }
 
 static int l_on_log(lua_State *L)
 {
     struct atlL_vm *vm = ATLL_VM(L);
     set_function(L, &vm->on_log);
-    if (vm->on_log == LUA_NOREF)
-        atl_log_set(NULL, NULL);
-    else
+    if (vm->on_log == LUA_NOREF) {
+        atlL_log_forget(vm);
+    } else {
+        log_owner = vm;
         atl_log_set(to_lua, vm);
+    }
     return 0;
 }
 
@@ -236,7 +251,7 @@ static int l_tasks(lua_State *L)
         lua_setfield(L, -2, "waits");
         lua_pushstring(L, task->owner ? task->owner->type->what : "task");
         lua_setfield(L, -2, "kind");
-        luaL_traceback(L, task->co, NULL, 0);
+        atlL_task_traceback(L, task);
         lua_setfield(L, -2, "traceback");
         lua_rawseti(L, -2, ++n);
     }
@@ -300,6 +315,7 @@ int atlL_open_atools(lua_State *L, struct atlL_vm *vm)
         {"defer", atlL_timer_defer},
         {"signal", atlL_signal_new},
         {"waiter", atlL_waiter_new},
+        {"channel", atlL_channel_new},
         {"now", l_now},
         {"time", l_time},
         {"error", l_error},

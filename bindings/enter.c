@@ -20,11 +20,7 @@ static int add_traceback(lua_State *L)
     lua_createtable(L, 2, 1);
     lua_pushvalue(L, 1);
     lua_rawseti(L, 2, 1);
-    const char *text = lua_tostring(L, 1);
-    if (text == NULL && luaL_callmeta(L, 1, "__tostring") &&
-        lua_type(L, -1) == LUA_TSTRING)
-        text = lua_tostring(L, -1);
-    luaL_traceback(L, L, text, 1);
+    luaL_traceback(L, L, atlL_text_push(L, 1), 1);
     lua_rawseti(L, 2, 2);
     lua_pushboolean(L, 1);
     lua_rawsetp(L, 2, &pair_key);
@@ -48,13 +44,11 @@ static void split(lua_State *L)
     lua_pushnil(L); /* memory errors have no handler run */
 }
 
-static int log_error(lua_State *L, struct atlL_vm *vm, const char *what,
-                     int value, int traceback)
+static int log_error(lua_State *L, const char *what, int value, int traceback)
 {
     const char *text = lua_tostring(L, traceback);
-    (void)vm;
     if (text == NULL)
-        text = luaL_tolstring(L, value, NULL);
+        text = atlL_text_push(L, value);
     /* One line a call: the log escapes control bytes. */
     atl_log(ATL_LOG_ERROR, "error in %s:", what);
     while (*text != '\0') {
@@ -85,8 +79,7 @@ static int report_ended(lua_State *L, int status, lua_KContext ctx)
     (void)ctx;
     if (status != LUA_OK && status != LUA_YIELD) {
         /* An error in the error handler: told, and that is all. */
-        const char *text = luaL_tolstring(L, -1, NULL);
-        atl_log(ATL_LOG_ERROR, "error in on_error: %s", text);
+        atl_log(ATL_LOG_ERROR, "error in on_error: %s", atlL_text_push(L, -1));
     }
     return 0;
 }
@@ -95,18 +88,17 @@ static int report(lua_State *L)
 {
     struct atlL_vm *vm = lua_touserdata(L, VM);
     const char *what = lua_touserdata(L, WHAT);
-    int args = 3;
     if (lua_isnil(L, HANDLER) && vm->on_error != LUA_NOREF) {
         lua_rawgeti(L, LUA_REGISTRYINDEX, vm->on_error);
         lua_replace(L, HANDLER);
     }
     if (lua_isnil(L, HANDLER))
-        return log_error(L, vm, what, VALUE, TRACEBACK);
+        return log_error(L, what, VALUE, TRACEBACK);
     lua_pushvalue(L, HANDLER);
     lua_pushvalue(L, OBJECT);
     lua_pushvalue(L, VALUE);
     lua_pushvalue(L, TRACEBACK);
-    return report_ended(L, lua_pcallk(L, args, 0, 0, 0, report_ended), 0);
+    return report_ended(L, lua_pcallk(L, 3, 0, 0, 0, report_ended), 0);
 }
 
 /* [-2, +REPORT_ARGS, m] what report takes, from value and traceback. */
@@ -123,15 +115,13 @@ static void push_report(lua_State *L, struct atlL_vm *vm, const char *what,
     }
 }
 
-void atlL_report(lua_State *L, struct atlL_vm *vm, const char *what,
-                 const char *traceback)
+int atlL_report_push(lua_State *L, struct atlL_vm *vm, const char *what)
 {
     luaL_checkstack(L, REPORT_ARGS + 4, NULL);
     lua_pushcfunction(L, report);
-    lua_insert(L, -2);
-    lua_pushstring(L, traceback);
+    lua_insert(L, -3);
     push_report(L, vm, what, NULL);
-    lua_call(L, REPORT_ARGS, 0);
+    return REPORT_ARGS;
 }
 
 static bool is_quiet(lua_State *L, struct atlL_task *task)
@@ -205,6 +195,11 @@ static int body(lua_State *L)
         (lua_KContext)task);
 }
 
+bool atlL_task_is_body(lua_CFunction fn)
+{
+    return fn == body;
+}
+
 /* An error outside the inner protected call: memory, as a rule. */
 static void body_failed(struct atlL_task *task)
 {
@@ -225,7 +220,10 @@ static void task_ended(struct atlL_task *task)
     struct atlL_owner *owner = task->owner;
     bool ok = !task->failed, waited = task->waited;
     lua_settop(task->co, 0);
-    atlL_handle_drop(task, ok);
+    if (task->scope != NULL)
+        atlL_scopes_abandon(task);
+    if (task->handle != NULL)
+        atlL_handle_drop(task, ok);
     task->owner = NULL;
     if (owner != NULL)
         owner->task = NULL;
@@ -238,7 +236,7 @@ static void task_ended(struct atlL_task *task)
 void atlL_task_resume(struct atlL_task *task, int args)
 {
     struct atlL_vm *vm = task->vm;
-    struct atlL_frame frame = {task->co, vm->top};
+    struct atlL_frame frame = {task->co, vm->top, NULL};
     struct atlL_task *previous = vm->running;
     lua_State *L = task->co;
     int results, status;
@@ -260,11 +258,13 @@ void atlL_task_resume(struct atlL_task *task, int args)
     task->fill = NULL;
     if (status == LUA_YIELD) {
         task->waited = true;
-        lua_pop(L, results);
         if (vm->yielding == task) {
             vm->yielding = NULL;
-            task->state = ATLL_SUSPENDED;
+            if (task->state == ATLL_RUNNING)
+                task->state = ATLL_SUSPENDED;
         } else { /* coroutine.yield by the task itself: gives up a turn */
+            lua_pop(L, results);
+            atlL_coroutine_mark(L);
             atlL_task_ready(task);
         }
         return;

@@ -58,6 +58,12 @@ void atlL_handle_link(struct atlL_handle *h, struct atlL_task *task)
     task->handle = h;
 }
 
+void atlL_handle_discard(struct atlL_handle *h)
+{
+    if (h != NULL)
+        atlL_box_release(&h->box);
+}
+
 void atlL_handle_abandon(struct atlL_task *task)
 {
     if (task->handle != NULL)
@@ -95,9 +101,10 @@ static int push_results(lua_State *L, void *arg)
     int value = lua_gettop(L);
     const char *code = atlL_error_code(L, value);
     lua_pushnil(L);
-    luaL_tolstring(L, value, NULL);
+    atlL_text_push(L, value);
     lua_pushstring(L, code ? code : atl_error_name(ATL_ESCRIPT));
-    return 3;
+    lua_pushvalue(L, value);
+    return 4;
 }
 
 static void wake_joiners(struct atlL_handle *h)
@@ -154,29 +161,58 @@ void atlL_handle_finish(lua_State *L, struct atlL_task *task, bool ok, int n)
 
 void atlL_handle_drop(struct atlL_task *task, bool ok)
 {
-    if (task->handle == NULL)
-        return;
     task->handle->joined = true; /* its owner has reported it */
     ended(task, ok ? DONE : FAILED);
 }
 
+/* The function and arguments that report a handle's failure; -1: none. */
+static int push_report(lua_State *L, struct atlL_handle *h)
+{
+    struct atlL_vm *vm = h->box.vm;
+    luaL_checkstack(L, 6, NULL);
+    atlL_link_remove(&h->unjoined);
+    atlL_box_push(L, &h->box);
+    atlL_box_release(&h->box);
+    if (lua_getiuservalue(L, -1, 2) != LUA_TTABLE)
+        return -1; /* told when memory ran out */
+    lua_rawgeti(L, -1, 1);
+    lua_rawgeti(L, -2, 2);
+    return atlL_report_push(L, vm, "task");
+}
+
+static int fill_report(lua_State *L, void *arg)
+{
+    return push_report(L, arg);
+}
+
+static struct atlL_handle *first_unjoined(struct atlL_vm *vm)
+{
+    struct atlL_link *l = vm->unjoined.next;
+    return l == &vm->unjoined ? NULL
+                              : ATLL_CONTAINER(l, struct atlL_handle, unjoined);
+}
+
+void atlL_handle_report_later(struct atlL_vm *vm)
+{
+    struct atlL_handle *h;
+    while ((h = first_unjoined(vm)) != NULL) {
+        atlL_enter(vm, NULL, fill_report, h);
+        if (h == first_unjoined(vm)) { /* no memory for a task: once more */
+            atl_timer_start(&vm->grace, GRACE_NS, 0);
+            break;
+        }
+    }
+}
+
 void atlL_handle_report(lua_State *L, struct atlL_vm *vm)
 {
-    while (!atlL_link_empty(&vm->unjoined)) {
-        struct atlL_link *l = vm->unjoined.next;
-        struct atlL_handle *h = ATLL_CONTAINER(l, struct atlL_handle, unjoined);
-        atlL_link_remove(l);
-        luaL_checkstack(L, 6, NULL);
-        atlL_box_push(L, &h->box);
-        atlL_box_release(&h->box);
-        if (lua_getiuservalue(L, -1, 2) == LUA_TTABLE) {
-            lua_rawgeti(L, -1, 2);
-            const char *traceback = lua_tostring(L, -1);
-            lua_rawgeti(L, -2, 1);
-            atlL_report(L, vm, "task", traceback);
-            lua_pop(L, 1);
-        }
-        lua_pop(L, 2);
+    struct atlL_handle *h;
+    int top = lua_gettop(L);
+    while ((h = first_unjoined(vm)) != NULL) {
+        int n = push_report(L, h);
+        if (n >= 0)
+            lua_call(L, n, 0);
+        lua_settop(L, top);
     }
 }
 
@@ -237,7 +273,7 @@ static int l_traceback(lua_State *L)
 {
     struct atlL_handle *h = check(L);
     if (h->task != NULL) {
-        luaL_traceback(L, h->task->co, NULL, 0);
+        atlL_task_traceback(L, h->task);
         return 1;
     }
     if (lua_getiuservalue(L, 1, 2) == LUA_TTABLE && h->status >= FAILED)
@@ -247,13 +283,29 @@ static int l_traceback(lua_State *L)
     return 1;
 }
 
-/* Groups join theirs by other means: no report of its failure. */
+/* Groups tell of theirs by other means: whether a failure is told already. */
 static int l_forget(lua_State *L)
 {
     struct atlL_handle *h = check(L);
-    h->joined = true;
+    struct atlL_vm *vm = h->box.vm;
+    h->joined = lua_toboolean(L, 2);
     atlL_link_remove(&h->unjoined);
+    if (!h->joined && h->status == FAILED) {
+        atlL_box_anchor(L, 1);
+        atlL_link_append(&vm->unjoined, &h->unjoined);
+        atl_timer_start(&vm->grace, GRACE_NS, 0);
+    } else if (h->status != LIVE) {
+        atlL_box_release(&h->box);
+    }
     return 0;
+}
+
+static int l_cancelled(lua_State *L)
+{
+    struct atlL_handle *h = check(L);
+    lua_pushboolean(L, h->status == CANCELLED ||
+                           (h->task != NULL && h->task->cancelled));
+    return 1;
 }
 
 static int l_tostring(lua_State *L)
@@ -263,10 +315,10 @@ static int l_tostring(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"join", l_join},      {"cancel", l_cancel},
-    {"status", l_status},  {"traceback", l_traceback},
-    {"_forget", l_forget}, {"__tostring", l_tostring},
-    {NULL, NULL},
+    {"join", l_join},           {"cancel", l_cancel},
+    {"status", l_status},       {"traceback", l_traceback},
+    {"_forget", l_forget},      {"_cancelled", l_cancelled},
+    {"__tostring", l_tostring}, {NULL, NULL},
 };
 
 static const struct atlL_class handle_class = {"atools.task", methods,

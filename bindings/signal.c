@@ -9,6 +9,7 @@ struct signal_box {
     struct atlL_owner owner;
     struct atl_signal *signal; /* owns; NULL when closed */
     int number;
+    bool again; /* came while the handler was at work */
 };
 
 static int fill(lua_State *L, void *arg)
@@ -22,15 +23,32 @@ static int fill(lua_State *L, void *arg)
     return 1;
 }
 
-static const struct atlL_owner_type owner_type = {"signal handler", NULL, NULL,
-                                                  NULL};
+static void finished(struct atlL_owner *owner, struct atlL_task *task, bool ok);
+
+static const struct atlL_owner_type owner_type = {"signal handler", finished,
+                                                  NULL, NULL};
+
+/* One at a time; any number that comes meanwhile is one more. */
+static void handle(struct signal_box *s)
+{
+    s->again = s->owner.task != NULL;
+    if (!s->again)
+        atlL_enter(s->box.vm, &s->owner, fill, s);
+}
+
+static void finished(struct atlL_owner *owner, struct atlL_task *task, bool ok)
+{
+    struct signal_box *s = ATLL_CONTAINER(owner, struct signal_box, owner);
+    (void)task;
+    (void)ok;
+    if (s->again && s->signal != NULL)
+        handle(s);
+}
 
 static void on_signal(struct atl_signal *signal, int number)
 {
-    struct signal_box *s = atl_signal_data(signal);
     (void)number;
-    if (s->owner.task == NULL) /* one at a time */
-        atlL_enter(s->box.vm, &s->owner, fill, s);
+    handle(atl_signal_data(signal));
 }
 
 static int signal_close(lua_State *L)

@@ -136,6 +136,24 @@ void atlL_task_where(struct atlL_task *task, const char *what)
     task->what = what;
 }
 
+void atlL_task_traceback(lua_State *L, struct atlL_task *task)
+{
+    lua_State *inner[16];
+    int n = 0;
+    for (lua_State *co = task->co; co != NULL && n < 16;
+         co = atlL_coroutine_inner(co))
+        inner[n++] = co;
+    luaL_checkstack(L, 4, NULL);
+    luaL_traceback(L, inner[--n], NULL, 0);
+    while (n-- > 0) {
+        lua_pushliteral(L, "\n");
+        luaL_traceback(L, inner[n], NULL, 0);
+        luaL_gsub(L, lua_tostring(L, -1), "stack traceback:", "resumed in:");
+        lua_remove(L, -2);
+        lua_concat(L, 3);
+    }
+}
+
 void atlL_owner_detach(struct atlL_owner *owner)
 {
     if (owner->task != NULL)
@@ -158,6 +176,7 @@ struct atlL_task *atlL_task_spawn(lua_State *L, struct atlL_vm *vm, int n,
     if (task == NULL || !lua_checkstack(task->co, n + 8)) {
         if (task != NULL)
             atlL_task_recycle(task);
+        atlL_handle_discard(made);
         luaL_error(L, "not enough memory");
         return NULL;
     }
@@ -199,24 +218,65 @@ int atlL_spawn(lua_State *L, int n)
     return 0;
 }
 
+/* Nobody will tell it anything any more. */
+static void sever(struct atlL_task *task)
+{
+    struct atlL_wait *wait = task->wait;
+    task->wait = NULL;
+    if (wait != NULL) {
+        wait->task = NULL;
+        if (wait->cancel != NULL)
+            wait->cancel(wait, wait->cancel_arg);
+    }
+    if (task->holds_loop)
+        atl_loop_unref(task->vm->loop);
+    task->holds_loop = false;
+    if (task->owner != NULL)
+        task->owner->task = NULL;
+    task->owner = NULL;
+    atl_timer_stop(&task->timer);
+    atlL_link_remove(&task->queue);
+}
+
+/* Its `<close>` variables are closed, from the inside out; they cannot wait. */
+static void close_coroutines(lua_State *co)
+{
+    lua_State *inner = atlL_coroutine_inner(co);
+    if (inner != NULL)
+        close_coroutines(inner);
+    if (lua_resetthread(co) == LUA_OK)
+        return;
+    const char *text = lua_tostring(co, -1);
+    atl_log(ATL_LOG_ERROR, "error while closing a task: %s",
+            text ? text : "(no text)");
+    lua_settop(co, 0);
+}
+
+void atlL_tasks_close(struct atlL_vm *vm)
+{
+    for (struct atlL_link *l = vm->tasks.next; l != &vm->tasks; l = l->next) {
+        struct atlL_task *task = (struct atlL_task *)l;
+        if (task->state == ATLL_RUNNING)
+            continue;
+        sever(task);
+        task->fill = NULL;
+        task->args = 0;
+        if (lua_status(task->co) == LUA_YIELD)
+            close_coroutines(task->co);
+    }
+}
+
 void atlL_tasks_free(struct atlL_vm *vm)
 {
-    while (!atlL_link_empty(&vm->tasks)) {
-        struct atlL_task *task = (struct atlL_task *)vm->tasks.next;
-        struct atlL_wait *wait = task->wait;
-        if (wait != NULL) {
-            wait->task = NULL;
-            if (wait->cancel != NULL)
-                wait->cancel(wait, wait->cancel_arg);
-        }
-        if (task->holds_loop)
-            atl_loop_unref(vm->loop);
-        if (task->owner != NULL)
-            task->owner->task = NULL;
+    struct atlL_link *next;
+    for (struct atlL_link *l = vm->tasks.next; l != &vm->tasks; l = next) {
+        struct atlL_task *task = (struct atlL_task *)l;
+        next = l->next;
+        sever(task);
         atlL_scopes_abandon(task);
         atlL_handle_abandon(task);
-        atl_timer_stop(&task->timer);
-        atlL_link_remove(&task->queue);
+        if (task == vm->running) /* still on the C stack: it frees itself */
+            continue;
         atlL_link_remove(&task->link);
         free(task);
     }
@@ -225,4 +285,5 @@ void atlL_tasks_free(struct atlL_vm *vm)
         vm->idle = (struct atlL_task *)task->link.next;
         free(task);
     }
+    vm->idle_count = 0;
 }

@@ -15,6 +15,7 @@ struct timer_box {
     int count;       /* of function and arguments in the table; 1: no table */
     uint64_t missed; /* ticks skipped because the handler was still at work */
     bool open;
+    bool deferred; /* its task is queued and will call the function */
 };
 
 static const struct atlL_class timer_class;
@@ -33,6 +34,15 @@ static int fill(lua_State *L, void *arg)
         lua_rawgeti(L, self, i);
     lua_remove(L, self);
     return t->count - 1;
+}
+
+static int fill_deferred(lua_State *L, void *arg)
+{
+    struct timer_box *t = arg;
+    if (!t->deferred) /* closed or moved meanwhile */
+        return -1;
+    t->deferred = false;
+    return fill(L, t);
 }
 
 static void settle(struct timer_box *t)
@@ -56,6 +66,10 @@ static const struct atlL_owner_type owner_type = {"timer", finished, NULL,
 static void on_timer(struct atl_timer *timer)
 {
     struct timer_box *t = timer->data;
+    if (t->owner.task != NULL && t->owner.task->fill == fill_deferred) {
+        atl_timer_start(timer, 0, timer->repeat_ns); /* not begun: after it */
+        return;
+    }
     if (t->owner.task != NULL) { /* the last tick is still at work */
         t->missed++;
         return;
@@ -64,7 +78,8 @@ static void on_timer(struct atl_timer *timer)
     settle(t);
 }
 
-static int start(lua_State *L, int64_t delay_ns, int64_t repeat_ns)
+/* [-0, +1, m] A timer for the function at 2 and its arguments above. */
+static struct timer_box *new_timer(lua_State *L)
 {
     struct atlL_vm *vm = ATLL_VM(L);
     struct atl_loop *loop = atlL_vm_loop(L, vm);
@@ -82,6 +97,12 @@ static int start(lua_State *L, int64_t delay_ns, int64_t repeat_ns)
     lua_pushvalue(L, 2);
     lua_setiuservalue(L, -2, 2);
     atlL_box_anchor(L, -1);
+    return t;
+}
+
+static int start(lua_State *L, int64_t delay_ns, int64_t repeat_ns)
+{
+    struct timer_box *t = new_timer(L);
     if (atl_timer_start(&t->timer, delay_ns, repeat_ns) < 0) {
         atlL_box_release(&t->box);
         return luaL_error(L, "not enough memory");
@@ -111,7 +132,20 @@ int atlL_timer_defer(lua_State *L)
     luaL_checktype(L, 1, LUA_TFUNCTION);
     lua_pushnil(L);
     lua_insert(L, 1);
-    return start(L, 0, 0);
+    struct timer_box *t = new_timer(L);
+    struct atlL_task *task = atlL_task_new(t->box.vm);
+    if (task == NULL) {
+        atlL_box_release(&t->box);
+        return luaL_error(L, "not enough memory");
+    }
+    t->open = t->deferred = true;
+    t->owner.task = task;
+    task->owner = &t->owner;
+    task->fill = fill_deferred;
+    task->fill_arg = t;
+    task->waited = true; /* `finished` is to be called in any case */
+    atlL_task_ready(task);
+    return 1;
 }
 
 static struct timer_box *check(lua_State *L)
@@ -122,6 +156,7 @@ static struct timer_box *check(lua_State *L)
 static int l_close(lua_State *L)
 {
     struct timer_box *t = check(L);
+    t->deferred = false;
     if (t->open && t->box.vm->loop != NULL) {
         atl_timer_stop(&t->timer);
         settle(t);
@@ -137,6 +172,7 @@ static int l_again(lua_State *L)
         return atlL_fail(L, ATL_ECLOSED, NULL);
     atlL_box_anchor(L, 1);
     t->open = true;
+    t->deferred = false;
     if (atl_timer_start(&t->timer, ns, t->timer.repeat_ns > 0 ? ns : 0) < 0)
         return atlL_fail(L, -ENOMEM, NULL);
     lua_pushboolean(L, 1);
@@ -161,8 +197,8 @@ static int l_missed(lua_State *L)
 static int l_tostring(lua_State *L)
 {
     struct timer_box *t = check(L);
-    lua_pushfstring(L, "atools.timer (%s)",
-                    atl_timer_active(&t->timer) ? "pending" : "stopped");
+    bool pending = t->deferred || atl_timer_active(&t->timer);
+    lua_pushfstring(L, "atools.timer (%s)", pending ? "pending" : "stopped");
     return 1;
 }
 
@@ -174,22 +210,6 @@ static const luaL_Reg methods[] = {
 
 static const struct atlL_class timer_class = {"atools.timer", methods, NULL,
                                               true};
-
-void atlL_timers_stop(struct atlL_vm *vm)
-{
-    lua_State *L = vm->base;
-    if (!lua_checkstack(L, 5))
-        return;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->anchors);
-    for (lua_Unsigned i = lua_rawlen(L, -1); i > 0; i--) {
-        lua_rawgeti(L, -1, (lua_Integer)i);
-        struct timer_box *t = atlL_box_test(L, -1, &timer_class);
-        if (t != NULL)
-            atl_timer_stop(&t->timer);
-        lua_pop(L, 1);
-    }
-    lua_pop(L, 1);
-}
 
 void atlL_timer_open(lua_State *L, struct atlL_vm *vm)
 {

@@ -40,6 +40,31 @@ void atlL_value_open(lua_State *L)
     lua_pop(L, 1);
 }
 
+static int to_text(lua_State *L)
+{
+    luaL_tolstring(L, 1, NULL);
+    return 1;
+}
+
+const char *atlL_text_push(lua_State *L, int index)
+{
+    int type = lua_type(L, index);
+    index = lua_absindex(L, index);
+    luaL_checkstack(L, 4, NULL);
+    if (type == LUA_TSTRING || type == LUA_TNUMBER)
+        return luaL_tolstring(L, index, NULL);
+    if (luaL_getmetafield(L, index, "__tostring") != LUA_TNIL) {
+        lua_pop(L, 1);
+        lua_pushcfunction(L, to_text); /* which may raise */
+        lua_pushvalue(L, index);
+        if (lua_pcall(L, 1, 1, 0) == LUA_OK)
+            return lua_tostring(L, -1);
+        lua_pop(L, 1);
+    }
+    return lua_pushfstring(L, "(error object is a %s value)",
+                           lua_typename(L, type));
+}
+
 void atlL_error_push_scope(lua_State *L, int code, const char *text,
                            void *scope)
 {

@@ -130,8 +130,7 @@ static int report_unjoined(lua_State *L)
 
 static void on_grace(struct atl_timer *timer)
 {
-    struct atlL_vm *vm = timer->data;
-    atlL_protected(vm, report_unjoined, vm);
+    atlL_handle_report_later(timer->data);
 }
 
 static void use_loop(struct atlL_vm *vm, struct atl_loop *loop, bool owns)
@@ -144,25 +143,64 @@ static void use_loop(struct atlL_vm *vm, struct atl_loop *loop, bool owns)
     vm->ready_post.data = vm;
 }
 
-static void vm_close(struct atlL_vm *vm)
+/* Argument: a box. As if it were collected, or its block were left. */
+static int close_box(lua_State *L)
+{
+    lua_settop(L, 1);
+    int args = 1;
+    if (luaL_getmetafield(L, 1, "__gc") == LUA_TNIL) {
+        if (luaL_getmetafield(L, 1, "__close") == LUA_TNIL)
+            return 0;
+        args = 2;
+    }
+    lua_insert(L, 1);
+    lua_settop(L, args + 1);
+    lua_call(L, args, 0);
+    return 0;
+}
+
+/* Everything the loop may call back, so that it can go on without us. */
+static void close_boxes(struct atlL_vm *vm)
+{
+    lua_State *L = vm->base;
+    if (!lua_checkstack(L, 6))
+        return;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->anchors);
+    for (lua_Unsigned i = lua_rawlen(L, -1); i > 0; i--) {
+        lua_pushcfunction(L, close_box);
+        if (lua_rawgeti(L, -2, (lua_Integer)i) != LUA_TUSERDATA)
+            lua_pop(L, 2);
+        else if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+            lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
+static void vm_close(struct atlL_vm *vm, bool finalizing)
 {
     if (vm->closing)
         return;
     vm->base = vm->main;
     atlL_protected(vm, report_unjoined, vm);
+    if (!finalizing)
+        atlL_tasks_close(vm);
+    close_boxes(vm);
     vm->closing = true;
+    atlL_log_forget(vm);
     if (vm->loop == NULL)
         return;
     atl_timer_stop(&vm->grace);
     atl_loop_undefer(vm->loop, &vm->ready_post);
-    atlL_timers_stop(vm);
+    atlL_scopes_forget(vm);
     atlL_tasks_free(vm);
 }
 
 static int vm_gc(lua_State *L)
 {
     struct atlL_vm *vm = lua_touserdata(L, 1);
-    vm_close(vm);
+    vm_close(vm, true);
+    if (vm->loop != NULL)
+        atlL_tasks_free(vm); /* one that ended after it was told to */
     if (vm->owns_loop)
         atl_loop_free(&vm->loop);
     vm->loop = NULL;
@@ -173,18 +211,12 @@ void atlL_close(lua_State *L)
 {
     struct atlL_vm *vm = find(L);
     if (vm != NULL)
-        vm_close(vm);
+        vm_close(vm, false);
 }
 
-static int new_table_ref(lua_State *L, const char *mode)
+static int new_table_ref(lua_State *L)
 {
     lua_newtable(L);
-    if (mode != NULL) {
-        lua_createtable(L, 0, 1);
-        lua_pushstring(L, mode);
-        lua_setfield(L, -2, "__mode");
-        lua_setmetatable(L, -2);
-    }
     return luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
@@ -192,12 +224,13 @@ static struct atlL_vm *vm_new(lua_State *L)
 {
     struct atlL_vm *vm = lua_newuserdatauv(L, sizeof(*vm), 0);
     memset(vm, 0, sizeof(*vm));
-    vm->anchors = vm->threads = vm->waiting = LUA_NOREF;
+    vm->anchors = vm->threads = LUA_NOREF;
     vm->on_error = vm->on_log = LUA_NOREF;
     vm->closing = true; /* until it is whole */
     atlL_link_init(&vm->tasks);
     atlL_link_init(&vm->ready);
     atlL_link_init(&vm->unjoined);
+    atlL_link_init(&vm->parked);
     lua_createtable(L, 0, 1);
     lua_pushcfunction(L, vm_gc);
     lua_setfield(L, -2, "__gc");
@@ -205,9 +238,8 @@ static struct atlL_vm *vm_new(lua_State *L)
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
     vm->main = vm->base = lua_tothread(L, -1);
     lua_pop(L, 1);
-    vm->anchors = new_table_ref(L, NULL);
-    vm->threads = new_table_ref(L, NULL);
-    vm->waiting = new_table_ref(L, "k");
+    vm->anchors = new_table_ref(L);
+    vm->threads = new_table_ref(L);
     vm->closing = false;
     lua_setfield(L, LUA_REGISTRYINDEX, VM_KEY);
     return vm;
@@ -222,6 +254,7 @@ static int open_protected(lua_State *L)
     atlL_timer_open(L, vm);
     atlL_signal_open(L, vm);
     atlL_waiter_open(L, vm);
+    atlL_channel_open(L, vm);
     atlL_coroutine_open(L, vm);
     atlL_modules_install(L, vm);
     return 0;

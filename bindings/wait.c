@@ -23,36 +23,58 @@ static int push_true(lua_State *L, void *arg)
     return 1;
 }
 
-/* The name of the C function that keeps `L` from being suspended. */
-static const char *obstacle(lua_State *L, char *buf, size_t size)
+static bool is_transparent(const struct atlL_vm *vm, lua_CFunction fn)
+{
+    if (fn == atlL_deadline || fn == atlL_shield || atlL_task_is_body(fn) ||
+        atlL_coroutine_waits(fn))
+        return true;
+    for (int i = 0; i < ATLL_TRANSPARENT; i++)
+        if (fn == vm->transparent[i])
+            return true;
+    return false;
+}
+
+/* [-0, +1, m] "sort", "table.sort", ...: what a traceback calls the function
+   at a level, without quotes. */
+static const char *push_name(lua_State *L, lua_State *at, int level)
+{
+    luaL_traceback(L, at, NULL, level);
+    const char *name = strstr(lua_tostring(L, -1), " in ");
+    const char *quote = name ? strchr(name, '\'') : NULL;
+    const char *end = quote ? strchr(quote + 1, '\'') : NULL;
+    if (end == NULL)
+        return lua_pushstring(L, "a C function");
+    return lua_pushlstring(L, quote + 1, (size_t)(end - quote - 1));
+}
+
+/* [-0, +1, m] What keeps `at` from being suspended, for a person; `level` is
+   the one to begin at. */
+static const char *push_obstacle(lua_State *L, lua_State *at, int level)
 {
     lua_Debug ar;
-    for (int level = 0; lua_getstack(L, level, &ar); level++) {
-        if (!lua_getinfo(L, "Sn", &ar))
+    const struct atlL_vm *vm = atlL_vm_get(L);
+    luaL_checkstack(L, 4, NULL);
+    if (!lua_checkstack(at, 1))
+        return lua_pushstring(L, "a stack overflow");
+    for (; lua_getstack(at, level, &ar); level++) {
+        lua_getinfo(at, "nf", &ar);
+        lua_CFunction fn = lua_tocfunction(at, -1);
+        lua_pop(at, 1);
+        if (ar.name != NULL && strcmp(ar.name, "__gc") == 0)
+            return lua_pushstring(L, "a finalizer (__gc)");
+        if (fn == NULL || is_transparent(vm, fn))
+            continue;
+        if (fn == vm->error)
             break;
-        if (ar.what[0] == 'C' && level > 0) {
-            lua_getinfo(L, "f", &ar);
-            lua_pop(L, 1);
-            const char *name = ar.name ? ar.name : "a C function";
-            size_t n = strlen(name);
-            if (n >= size)
-                n = size - 1;
-            memcpy(buf, name, n);
-            buf[n] = '\0';
-            return buf;
-        }
-        if (ar.namewhat != NULL && strcmp(ar.namewhat, "metamethod") == 0 &&
-            ar.name != NULL && strcmp(ar.name, "__gc") == 0)
-            return "__gc";
+        return push_name(L, at, level);
     }
-    return NULL;
+    return lua_pushstring(L, "a message handler");
 }
 
 /* NULL when a wait could suspend here, else where in the chain it could not. */
 static lua_State *blocked(lua_State *L, const char **why)
 {
     struct atlL_vm *vm = atlL_vm_get(L);
-    *why = NULL;
     if (vm->running == NULL) {
         *why = "outside a task: start it with atools.run or atools.spawn";
         return L;
@@ -62,6 +84,7 @@ static lua_State *blocked(lua_State *L, const char **why)
         return L;
     }
     for (const struct atlL_frame *f = vm->top;; f = f->prev) {
+        *why = f->why;
         if (!lua_isyieldable(f->L))
             return f->L;
         if (f->L == vm->running->co)
@@ -78,16 +101,13 @@ bool atlL_can_wait(lua_State *L)
 void atlL_wait_check(lua_State *L)
 {
     const char *why;
-    char name[64];
     lua_State *at = blocked(L, &why);
     if (at == NULL)
         return;
-    if (why == NULL) {
-        const char *who = obstacle(at, name, sizeof(name));
-        luaL_error(L, "cannot wait here: inside %s, which cannot be suspended",
-                   who ? who : "a C function or a finalizer");
-    }
-    luaL_error(L, "cannot wait here: %s", why);
+    if (why != NULL)
+        luaL_error(L, "cannot wait here: %s", why);
+    luaL_error(L, "cannot wait here: inside %s, which cannot be suspended",
+               push_obstacle(L, at, at == L));
 }
 
 static void forget_hold(struct atlL_task *task)
@@ -97,11 +117,38 @@ static void forget_hold(struct atlL_task *task)
     task->holds_loop = false;
 }
 
+/* Takes the task out of its wait, which will not be completed. */
+static void give_up(struct atlL_task *task)
+{
+    struct atlL_wait *wait = task->wait;
+    task->wait = NULL;
+    wait->task = NULL;
+    if (wait->cancel != NULL)
+        wait->cancel(wait, wait->cancel_arg);
+    task->push = NULL;
+}
+
+/* A C library resumed a waiting coroutine behind our back: it fails there, and
+   the task goes on to find it dead. */
+static int stolen(lua_State *L, struct atlL_task *task)
+{
+    if (task->wait != NULL) {
+        give_up(task);
+        atl_timer_stop(&task->timer);
+        atlL_task_ready(task);
+    }
+    return luaL_error(L, "resumed by C code while it waits");
+}
+
 static int wait_ended(lua_State *L, int status, lua_KContext ctx)
 {
     struct atlL_task *task = (struct atlL_task *)ctx;
-    atlL_push_fn *push = task->push;
+    struct atlL_vm *vm = task->vm;
     (void)status;
+    lua_pop(L, 1); /* the mark */
+    if (vm->running != task || vm->top->L != L)
+        return stolen(L, task);
+    atlL_push_fn *push = task->push;
     task->what = NULL;
     forget_hold(task);
     atl_timer_stop(&task->timer);
@@ -124,7 +171,7 @@ static int wait_ended(lua_State *L, int status, lua_KContext ctx)
 static int suspend(lua_State *L, struct atlL_task *task)
 {
     task->vm->yielding = task;
-    return lua_yieldk(L, 0, (lua_KContext)task, wait_ended);
+    return atlL_suspend(L, (lua_KContext)task, wait_ended);
 }
 
 int atlL_wait_start(lua_State *L, struct atlL_wait *wait, const char *what,
@@ -177,6 +224,11 @@ int atlL_wait_sleep(lua_State *L, int64_t ns)
     const char *text;
     void *scope;
     if (atlL_scope_pending(task, &text, &scope) == 0) {
+        if (ns == 0) { /* one turn, in the order of all that is ready */
+            task->push = push_true;
+            atlL_task_ready(task);
+            return suspend(L, task);
+        }
         if (atl_timer_start(&task->timer, ns, 0) < 0)
             return luaL_error(L, "not enough memory");
         task->own = (struct atlL_wait){.task = task};
@@ -247,17 +299,12 @@ void atlL_wake_now(struct atlL_wait *wait, atlL_push_fn *push, void *arg)
 
 void atlL_task_interrupt(struct atlL_task *task)
 {
-    struct atlL_wait *wait = task->wait;
     const char *text;
     void *scope;
-    if (wait == NULL || atlL_scope_pending(task, &text, &scope) == 0)
+    if (task->wait == NULL || atlL_scope_pending(task, &text, &scope) == 0)
         return;
-    task->wait = NULL;
-    wait->task = NULL;
-    if (wait->cancel != NULL)
-        wait->cancel(wait, wait->cancel_arg);
+    give_up(task);
     atl_timer_stop(&task->timer);
-    task->push = NULL;
     atlL_task_ready(task);
 }
 

@@ -2,7 +2,6 @@
 -- Module atools: the C half ("atools.core") with what is better said in Lua.
 
 local core = require "atools.core"
-local channel = require "atools.channel"
 local ending = require "atools.ending"
 local group = require "atools.group"
 local stop = require "atools.stop"
@@ -26,7 +25,7 @@ local M = {
   info = core.info,
   stats = core.stats,
   tasks = core.tasks,
-  channel = channel.new,
+  channel = core.channel,
   group = group.new,
   on_stop = stop.on_stop,
   stopping = stop.stopping,
@@ -52,28 +51,32 @@ function M.stop(code)
   stop.stop(code)
 end
 
-local function run_here(fn, ...)
-  local task = fn and core.spawn(fn, ...)
-  repeat
-    local stopped = core.drive()
-  until stopped or not ending.wake_idle()
-  if task and task:status() ~= "ready" and task:status() ~= "waiting" then
-    return task
-  end
-  core.report()
-  local stuck = ending.stuck()
-  if stuck then
-    error(stuck, 3)
-  end
-  return task
-end
-
 -- The results of a task that ended, or its error.
 local function results_of(task, ok, message, ...)
   if ok then
     return message, ...
   end
-  error(task:traceback() or message, 3)
+  error(task:traceback() or message, 0)
+end
+
+local function run_here(fn, ...)
+  local task = fn and core.spawn(fn, ...)
+  repeat
+    local stopped = core.drive()
+  until stopped or not ending.wake_idle()
+  local status = task and task:status()
+  local ended = status ~= "ready" and status ~= "waiting"
+  if task and ended then
+    task:_forget(true) -- told here
+  end
+  core.report()
+  local stuck = not stop.stopping() and ending.stuck()
+  if stuck then
+    error(stuck, 0)
+  end
+  if task and ended then
+    return results_of(task, task:join())
+  end
 end
 
 --- Runs fn as a task and the loop until nothing is left: for the stock
@@ -84,11 +87,7 @@ end
 ---@return any ... fn's results
 function M.run(fn, ...)
   if not core.in_task() then
-    local task = run_here(fn, ...)
-    if task then
-      return results_of(task, task:join())
-    end
-    return
+    return run_here(fn, ...)
   end
   local task = fn and core.spawn(fn, ...)
   ending.wait_idle()

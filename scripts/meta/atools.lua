@@ -18,7 +18,7 @@ function atools.spawn(fn, ...) end
 ---@return atools.task?
 function atools.current() end
 
----Waits.
+---Waits; 0 lets all that is ready go first.
 ---@param seconds number
 ---@return true
 function atools.sleep(seconds) end
@@ -54,7 +54,8 @@ function atools.after(seconds, fn, ...) end
 ---@return atools.timer
 function atools.every(seconds, fn, ...) end
 
----Runs fn soon, when what is running has returned to the loop.
+---Runs fn soon, when what is running has returned to the loop: first in first
+---out with the tasks that are ready.
 ---@param fn function
 ---@param ... any its arguments
 ---@return atools.timer
@@ -115,7 +116,7 @@ function atools.on_stop(fn) end
 function atools.stopping() end
 
 ---A channel: values handed from task to task. With capacity 0 send and receive
----meet.
+---meet; otherwise up to that many values lie in between.
 ---@param capacity? integer default 0
 ---@return atools.channel
 function atools.channel(capacity) end
@@ -131,7 +132,7 @@ local task = {}
 ---Waits for the task's end. An error without a code has "ESCRIPT".
 ---@param timeout? number seconds
 ---@return true|nil ok
----@return any ... its results, or message, code
+---@return any ... its results, or message, code, and what was raised
 function task:join(timeout) end
 
 ---Raises an error object with code "ECANCELED" where the task waits, and at
@@ -146,6 +147,33 @@ function task:status() end
 ---Where a live task is, or where a failed one failed.
 ---@return string?
 function task:traceback() end
+
+---A channel. Values come out in the order in which they were sent.
+---@class atools.channel
+local channel = {}
+
+---Hands over a value; waits until it is received or there is room for it.
+---@param value any not nil
+---@param timeout? number seconds
+---@return true|nil ok
+---@return string? message
+---@return string? code "ETIMEDOUT", "ECLOSED"
+function channel:send(value, timeout) end
+
+---The next value; waits for one.
+---@param timeout? number seconds
+---@return any value nil when it failed
+---@return string? message
+---@return string? code "ETIMEDOUT", "ECLOSED": closed and empty
+function channel:receive(timeout) end
+
+---Ends the channel: who waits to send fails, receivers get what lies in it,
+---then fail. Idempotent.
+function channel:close() end
+
+---Iterates over the values until the channel is closed and empty.
+---@return fun(): any
+function channel:values() end
 
 ---A timer. The loop keeps it until it has fired or was closed. It takes fields
 ---of your own.

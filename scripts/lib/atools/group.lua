@@ -12,24 +12,25 @@ Group.__name = "atools.group"
 --- A group, to be held by a `<close>` variable.
 ---@return atools.group
 function Group.new()
-  return setmetatable({ tasks = {}, live = 0 }, Group)
+  return setmetatable({ _tasks = {}, _closed = false }, Group)
 end
 
 local function cancel_rest(group, reason)
-  for task in pairs(group.tasks) do
+  for task in pairs(group._tasks) do
     task:cancel(reason)
   end
 end
 
-local function ended(group, task, failure)
-  group.tasks[task] = nil
-  group.live = group.live - 1
-  if failure and not group.failure then
-    group.failure = failure
+-- A task that was cancelled on its own did not fail.
+local function is_failure(task, err)
+  return not (task:_cancelled() and type(err) == "table" and err.code == "ECANCELED")
+end
+
+local function ended(group, task, ok, err)
+  group._tasks[task] = nil
+  if not ok and not group._failed and is_failure(task, err) then
+    group._failed = task
     cancel_rest(group, "another task of the group failed")
-  end
-  if group.live == 0 and group.waiter then
-    group.waiter:wake(true)
   end
 end
 
@@ -38,33 +39,37 @@ end
 ---@param ... any its arguments
 ---@return atools.task
 function Group:spawn(fn, ...)
-  if self.closed then
+  if type(fn) ~= "function" then
+    error("bad argument #1 to 'spawn' (function expected, got " .. type(fn) .. ")", 2)
+  end
+  if self._closed then
     error("the group is closed", 2)
   end
   local task
   task = core.spawn(function(...)
-    local results = table.pack(xpcall(fn, function(err)
-      return { err, debug.traceback(nil, 2) }
-    end, ...))
-    ended(self, task, not results[1] and results[2])
-    if not results[1] then
-      error(results[2][1], 0)
-    end
-    return table.unpack(results, 2, results.n)
+    local ok = false
+    -- closed while an error unwinds: its traceback is the task's own
+    local _ <close> = setmetatable({}, { __close = function(_, err)
+      ended(self, task, ok, err)
+    end })
+    local results = table.pack(fn(...))
+    ok = true
+    return table.unpack(results, 1, results.n)
   end, ...)
-  task:_forget() -- told by join, not by the log
-  self.tasks[task] = true
-  self.live = self.live + 1
-  if self.failure then
+  task:_forget(true) -- told by join, not by the log
+  self._tasks[task] = true
+  if self._failed then
     task:cancel("another task of the group failed")
   end
   return task
 end
 
 local function wait_all(group)
-  while group.live > 0 do
-    group.waiter = core.waiter()
-    group.waiter:wait(nil, "join")
+  local task = next(group._tasks)
+  while task do
+    task:join()
+    group._tasks[task] = nil
+    task = next(group._tasks)
   end
 end
 
@@ -72,25 +77,27 @@ end
 ---@return true|nil ok
 ---@return string? message of the first failure
 ---@return string? code its code, "ESCRIPT" for an error without one
+---@return any err what was raised
 function Group:join()
   wait_all(self)
-  local failure = self.failure
-  if not failure then
+  local failed = self._failed
+  if not failed then
     return true
   end
-  self.failure = nil
-  local err = failure[1]
-  local code = type(err) == "table" and err.code or "ESCRIPT"
-  return nil, tostring(err), code
+  self._failed = nil
+  return failed:join()
 end
 
---- Cancels what is left and waits for it.
+--- Cancels what is left and waits for it. A failure that nobody joined is
+--- reported, as that of any task.
 function Group:close()
-  self.closed = true
+  self._closed = true
   cancel_rest(self, "the group was left")
-  while self.live > 0 do
-    -- a cancelled caller still has to wait for what it started
-    core.shield(false, wait_all, self)
+  -- a cancelled caller still has to wait for what it started
+  core.shield(false, wait_all, self)
+  if self._failed then
+    self._failed:_forget(false)
+    self._failed = nil
   end
 end
 Group.__close = Group.close

@@ -5,26 +5,22 @@
 local core = require "atools.core"
 
 local loading = {} -- name -> { task =, waiters = {} }
+local wanted = setmetatable({}, { __mode = "k" }) -- task -> the entry it waits for
 
 local function search(name)
   local messages = {}
+  if type(package.searchers) ~= "table" then
+    error("'package.searchers' must be a table", 4)
+  end
   for _, searcher in ipairs(package.searchers) do
     local loader, data = searcher(name)
     if type(loader) == "function" then
       return loader, data
     elseif type(loader) == "string" then
-      messages[#messages + 1] = loader
+      messages[#messages + 1] = "\n\t" .. loader
     end
   end
-  local text = table.concat(messages, "\n\t")
-  error(("module '%s' not found:%s%s"):format(name, text ~= "" and "\n\t" or "", text), 3)
-end
-
-local function finish(name, entry)
-  loading[name] = nil
-  for _, waiter in ipairs(entry.waiters) do
-    waiter:wake(true)
-  end
+  error(("module '%s' not found:%s"):format(name, table.concat(messages)), 4)
 end
 
 local function load_module(name)
@@ -38,12 +34,28 @@ local function load_module(name)
   return package.loaded[name], data
 end
 
+-- Whether the entry's task is this one, or waits, over others, for this one.
+local function is_cycle(entry, me)
+  while entry do
+    if entry.task == me then
+      return true
+    end
+    entry = wanted[entry.task]
+  end
+  return false
+end
+
 local function wait_for(name, entry)
-  if entry.task == core.current() then
+  local me = core.current() or false
+  if is_cycle(entry, me) then
     error(("loop or previous error loading module '%s'"):format(name), 3)
   end
   local waiter = core.waiter()
   entry.waiters[#entry.waiters + 1] = waiter
+  wanted[me] = entry
+  local _ <close> = setmetatable({}, { __close = function()
+    wanted[me] = nil
+  end })
   waiter:wait(nil, "require")
 end
 
@@ -51,25 +63,27 @@ end
 ---@param name string
 ---@return any module
 ---@return any? loader_data
-local function require_waiting(name)
-  if type(name) ~= "string" then
-    error("bad argument #1 to 'require' (string expected, got " .. type(name) .. ")", 2)
+return function(name)
+  if type(name) == "number" then
+    name = tostring(name)
+  elseif type(name) ~= "string" then
+    local got = name == nil and "no value" or type(name)
+    error(("bad argument #1 to 'require' (string expected, got %s)"):format(got), 2)
   end
   while loading[name] do
     wait_for(name, loading[name])
   end
-  if package.loaded[name] ~= nil then
+  if package.loaded[name] then
     return package.loaded[name]
   end
-  local entry = { task = core.current(), waiters = {} }
+  local entry = { task = core.current() or false, waiters = {} }
   loading[name] = entry
-  local guard <close> = setmetatable({}, {
-    __close = function()
-      finish(name, entry)
-    end,
-  })
+  local _ <close> = setmetatable({}, { __close = function()
+    loading[name] = nil
+    for _, waiter in ipairs(entry.waiters) do
+      waiter:wake(true)
+    end
+  end })
   local value, data = load_module(name)
-  return value, data, guard and nil
+  return value, data
 end
-
-return require_waiting
