@@ -164,6 +164,7 @@ static int l_start(lua_State *L)
         lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
     }
     luaL_openlibs(L);
+    lua_gc(L, LUA_GCGEN, 0, 0); /* as lua; large strings die young */
     if (runner.options.warnings)
         lua_warning(L, "@on", 0);
     make_arg(L);
@@ -273,6 +274,7 @@ static int run(void)
         atl_loop_free(&loop);
         return 1;
     }
+    lua_setallocf(runner.L, runner_alloc, NULL);
     install_signals();
     lua_pushcfunction(runner.L, l_start);
     if (run_protected(0))

@@ -40,6 +40,8 @@ int runner_options_init(struct runner_options *o, int argc, char **argv,
 void runner_options_fini(struct runner_options *o);
 /* Sets what suits a server in the C library. */
 void runner_tune(void);
+/* A lua_Alloc, to be set in a new state: it keeps large blocks at hand. */
+void *runner_alloc(void *ctx, void *p, size_t osize, size_t nsize);
 /* The text of --help. */
 extern const char runner_usage[];
 
