@@ -11,7 +11,8 @@ local slow = tonumber(os.getenv("CHECK_TIMEOUT_SCALE") or 1) > 1
 
 local function launch(limits, script, ...)
   local runner = os.getenv("ATOOLS_LUA") or "build/atools-lua"
-  local words = { limits, "exec", runner, "--backend", backend, "scripts/examples/" .. script, "127.0.0.1:0", ... }
+  local words = { limits, "exec", runner, "--backend", backend, "scripts/examples/" .. script,
+    "127.0.0.1:0", ... }
   return process.start(table.concat(words, " "))
 end
 
