@@ -10,8 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <net/if.h>
-#include <sys/resource.h>
+#include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
 #ifdef __linux__
@@ -255,13 +254,15 @@ static int real_epoll_wait(void *self, int ep, struct epoll_event *ev, int n,
                            int64_t wait_ns)
 {
     (void)self;
+    static atomic_bool coarse; /* this kernel, or its warden, has no finer */
     struct timespec ts;
-    /* These two need no finer clock, and the old call is never refused. */
-    if (wait_ns == 0 || wait_ns == ATL_NEVER)
-        return checked(epoll_wait(ep, ev, n, wait_ns == 0 ? 0 : -1));
+    if (wait_ns == 0 || wait_ns == ATL_NEVER || coarse)
+        return checked(epoll_wait(ep, ev, n, whole_milliseconds(wait_ns)));
     int r = epoll_pwait2(ep, ev, n, limit(&ts, wait_ns), NULL);
-    if (r == -1 && (errno == ENOSYS || errno == EPERM))
+    if (r == -1 && (errno == ENOSYS || errno == EPERM)) {
+        coarse = true;
         r = epoll_wait(ep, ev, n, whole_milliseconds(wait_ns));
+    }
     return checked(r);
 }
 #else
