@@ -283,6 +283,13 @@ static int l_break(lua_State *L)
     return 0;
 }
 
+/* Whether a signal may yet wake who waits: then the loop goes on. */
+static int l_hold(lua_State *L)
+{
+    lua_pushboolean(L, atlL_hold(ATLL_VM(L)));
+    return 1;
+}
+
 static int l_in_task(lua_State *L)
 {
     lua_pushboolean(L, ATLL_VM(L)->running != NULL);
@@ -328,6 +335,7 @@ int atlL_open_atools(lua_State *L, struct atlL_vm *vm)
         {"streams_at_work", l_streams_at_work},
         {"drive", l_drive},
         {"break_loop", l_break},
+        {"hold", l_hold},
         {"in_task", l_in_task},
         {"report", l_report},
         {"can_wait", l_can_wait},

@@ -214,7 +214,8 @@ void atlL_channel_open(lua_State *L, struct atlL_vm *vm)
 int atlL_channel_new(lua_State *L)
 {
     lua_Integer capacity = luaL_optinteger(L, 1, 0);
-    luaL_argcheck(L, capacity >= 0, 1, "a capacity must not be negative");
+    luaL_argcheck(L, capacity >= 0 && capacity <= INT32_MAX, 1,
+                  "a capacity is a number from 0 to 2^31 - 1");
     struct channel *c = atlL_box_new(L, ATLL_VM(L), &channel_class, sizeof(*c));
     atlL_link_init(&c->senders);
     atlL_link_init(&c->receivers);

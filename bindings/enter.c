@@ -249,6 +249,8 @@ void atlL_task_resume(struct atlL_task *task, int args)
         if (task->fill != NULL)
             args = 1;
     }
+    if (vm->held)
+        atlL_unhold(vm);
     task->state = ATLL_RUNNING;
     vm->top = &frame;
     vm->running = task;

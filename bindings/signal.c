@@ -51,12 +51,30 @@ static void on_signal(struct atl_signal *signal, int number)
     handle(atl_signal_data(signal));
 }
 
+bool atlL_hold(struct atlL_vm *vm)
+{
+    if (vm->held || vm->signals == 0 || vm->task_count == 0)
+        return vm->held;
+    atl_loop_ref(vm->loop);
+    vm->held = true;
+    return true;
+}
+
+void atlL_unhold(struct atlL_vm *vm)
+{
+    if (vm->held)
+        atl_loop_unref(vm->loop);
+    vm->held = false;
+}
+
 static int signal_close(lua_State *L)
 {
     struct signal_box *s = lua_touserdata(L, 1);
     if (s->signal == NULL || s->box.vm->loop == NULL)
         return 0;
     atl_signal_close(&s->signal);
+    s->box.vm->signals--;
+    atlL_unhold(s->box.vm);
     atlL_owner_detach(&s->owner);
     atlL_box_release(&s->box);
     return 0;
@@ -100,5 +118,6 @@ int atlL_signal_new(lua_State *L)
         return r == -EINVAL ? luaL_error(L, "%s", why.text)
                             : atlL_fail_error(L, &why);
     }
+    vm->signals++;
     return 1;
 }

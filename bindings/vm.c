@@ -189,6 +189,7 @@ static void vm_close(struct atlL_vm *vm, bool finalizing)
     atlL_log_forget(vm);
     if (vm->loop == NULL)
         return;
+    atlL_unhold(vm);
     atl_timer_stop(&vm->grace);
     atl_loop_undefer(vm->loop, &vm->ready_post);
     atlL_scopes_forget(vm);

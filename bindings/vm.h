@@ -79,6 +79,8 @@ struct atlL_vm {
     struct atl_timer grace; /* unjoined failures are reported when it fires */
     uint64_t spawned, failures, quiet;
     unsigned task_count;
+    unsigned signals; /* open handlers */
+    bool held;        /* a reference keeps the loop waiting for a signal */
 };
 
 /* task.c */
@@ -153,6 +155,10 @@ void atlL_signal_open(lua_State *L, struct atlL_vm *vm);
 void atlL_waiter_open(lua_State *L, struct atlL_vm *vm);
 void atlL_channel_open(lua_State *L, struct atlL_vm *vm);
 int atlL_channel_new(lua_State *L);
+/* signal.c: while tasks wait and nothing but a signal can wake them, the loop
+   is held; until a task goes on or the last handler is closed. */
+bool atlL_hold(struct atlL_vm *vm);
+void atlL_unhold(struct atlL_vm *vm);
 /* atools.c: the state closes, its log function with it. */
 void atlL_log_forget(struct atlL_vm *vm);
 int atlL_timer_after(lua_State *L);

@@ -34,10 +34,13 @@ static bool is_transparent(const struct atlL_vm *vm, lua_CFunction fn)
     return false;
 }
 
-/* [-0, +1, m] "sort", "table.sort", ...: what a traceback calls the function
-   at a level, without quotes. */
-static const char *push_name(lua_State *L, lua_State *at, int level)
+/* [-0, +1, m] What the caller calls the function, or else what a traceback
+   does, where Lua knows no name because C called it. */
+static const char *push_name(lua_State *L, lua_State *at, int level,
+                             const lua_Debug *ar)
 {
+    if (ar->name != NULL)
+        return lua_pushstring(L, ar->name);
     luaL_traceback(L, at, NULL, level);
     const char *name = strstr(lua_tostring(L, -1), " in ");
     const char *quote = name ? strchr(name, '\'') : NULL;
@@ -66,7 +69,7 @@ static const char *push_obstacle(lua_State *L, lua_State *at, int level)
             continue;
         if (fn == vm->error)
             break;
-        return push_name(L, at, level);
+        return push_name(L, at, level, &ar);
     }
     return lua_pushstring(L, "a message handler");
 }

@@ -63,7 +63,7 @@ local function run_here(fn, ...)
   local task = fn and core.spawn(fn, ...)
   repeat
     local stopped = core.drive()
-  until stopped or not ending.wake_idle()
+  until stopped or not ending.goes_on()
   local status = task and task:status()
   local ended = status ~= "ready" and status ~= "waiting"
   if task and ended then

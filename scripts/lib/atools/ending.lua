@@ -15,9 +15,10 @@ function M.wait_idle()
   waiter:wait(nil, "run")
 end
 
---- Lets those go on that waited for everything else to end.
----@return boolean any whether there was one
-function M.wake_idle()
+--- When nothing keeps the loop alive: lets those go on that waited for that;
+--- or, where tasks wait and a signal is handled, lets them wait for it.
+---@return boolean any whether the loop has something to do again
+function M.goes_on()
   local any = false
   local list = idle
   idle = {}
@@ -25,7 +26,7 @@ function M.wake_idle()
     any = waiter:waiting() or any
     waiter:wake(true)
   end
-  return any
+  return any or core.hold()
 end
 
 --- What to say when tasks are left that nothing can wake; nil when none are.

@@ -172,7 +172,7 @@ end
 ---@param stopped boolean whether it was told so
 ---@return integer? code nil: it has something to do again
 function M.ended(stopped)
-  if not stopped and ending.wake_idle() then
+  if not stopped and ending.goes_on() then
     return nil
   end
   core.report()
