@@ -370,12 +370,13 @@ end)
 describe("outside of tasks", function()
   it("what waits raises, telling what to do", function()
     local build = os.getenv("ATOOLS_BUILD") or "build"
+    local stock_lua = os.getenv("ATOOLS_STOCK_LUA") or "lua5.4"
     local _, out = process.run(([[
       export LUA_PATH='%s/lua/?.lua;;' LUA_CPATH='%s/lua/?.so;;'
-      exec lua5.4 -e 'local atools = require "atools"
+      exec %s -e 'local atools = require "atools"
         print(select(2, pcall(atools.sleep, 1)))
         print(select(2, pcall(atools.deadline, 1, print)))
-        print(atools.current())']]):format(build, build))
+        print(atools.current())']]):format(build, build, stock_lua))
     local advice = "outside a task: start it with atools%.run or atools%.spawn\n"
     assert.matches("^cannot wait here: " .. advice .. advice .. "nil\n$", out)
   end)
