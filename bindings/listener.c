@@ -17,6 +17,7 @@ struct listener {
     struct handlers *handlers;     /* borrows: user value 2 */
     struct atlL_link takers;       /* struct taker: tasks in accept */
     size_t waiting;                /* how many */
+    bool closed;                   /* on_close may still be due */
     struct atl_addr local;         /* kept after closing, as is: */
     struct atl_listener_stats stats;
 };
@@ -103,6 +104,7 @@ static void on_close(struct atl_listener *listener)
         return;
     atl_listener_stats(listener, &l->stats);
     l->listener = NULL;
+    l->closed = true; /* by itself, when its socket broke */
     while ((t = first(l)) != NULL) {
         atlL_link_remove(&t->link);
         atlL_wake(&t->wait, push_closed, NULL);
@@ -115,6 +117,7 @@ static const struct atl_listener_handlers callbacks = {on_accept, on_close};
 static int listener_gc(lua_State *L)
 {
     struct listener *l = lua_touserdata(L, 1);
+    l->closed = true;
     if (l->listener == NULL)
         return 0;
     struct atl_listener *listener = l->listener;
@@ -144,6 +147,7 @@ static int open_listener(lua_State *L, struct atlL_vm *vm,
     if (atl_listener_open(&l->listener, loop, at, &h->listener, &callbacks, l,
                           &why) < 0) {
         l->listener = NULL;
+        l->closed = true;
         atlL_box_release(&l->box);
         return atlL_fail_error(L, &why);
     }
@@ -203,7 +207,7 @@ static int l_accept(lua_State *L)
     lua_settop(L, 1);
     if (l->handlers->present != 0)
         return luaL_error(L, "accept is for listeners without handlers");
-    if (l->listener == NULL)
+    if (l->closed)
         return push_closed(L, NULL);
     atlL_wait_check(L);
     lua_getiuservalue(L, 1, 2);
@@ -225,6 +229,7 @@ static int l_local_address(lua_State *L)
 static int l_close(lua_State *L)
 {
     struct listener *l = check(L);
+    l->closed = true;
     if (l->listener != NULL)
         atl_listener_close(l->listener);
     return 0;
@@ -286,7 +291,7 @@ static int l_set_handlers(lua_State *L)
     struct atl_error why;
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
-    if (l->listener == NULL)
+    if (l->closed)
         return push_closed(L, NULL);
     if (l->handlers->present == 0 || handlers_have(l->handlers, HANDLER_TASK))
         return luaL_error(L, "only a listener with handlers can swap them");
@@ -310,7 +315,7 @@ static int l_tostring(lua_State *L)
     char text[320];
     atl_addr_format(&l->local, text, sizeof(text));
     lua_pushfstring(L, "asocket.listener (%s, %s)", text,
-                    l->listener ? "open" : "closed");
+                    l->closed ? "closed" : "open");
     return 1;
 }
 
