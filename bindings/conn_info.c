@@ -56,10 +56,13 @@ static int l_set_option(lua_State *L)
     const char *name = luaL_checkstring(L, 2);
     const char *type = atl_option_type(name);
     struct atl_error why;
-    double value =
-        type != NULL && type[0] == 'b'
-            ? (luaL_checktype(L, 3, LUA_TBOOLEAN), lua_toboolean(L, 3))
-            : luaL_checknumber(L, 3);
+    double value = 0; /* an unknown name is told first */
+    if (type != NULL && type[0] == 'b') {
+        luaL_checktype(L, 3, LUA_TBOOLEAN);
+        value = lua_toboolean(L, 3);
+    } else if (type != NULL) {
+        value = luaL_checknumber(L, 3);
+    }
     if (conn_stream(L, c) == NULL)
         return 3;
     if (atl_stream_set_option(c->stream, name, value, &why) < 0)
