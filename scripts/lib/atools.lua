@@ -32,14 +32,12 @@ local M = {
 }
 
 --- assert that raises an error object {message, code, detail}.
----@param value any
----@param message? string
----@param code? string
----@param detail? any
----@return any ... all arguments, when value is true
-function M.check(value, message, code, detail, ...)
+---@param ... any value, message, code, detail: what a call returned
+---@return any ... all arguments, as many as there were, when value is true
+function M.check(...)
+  local value, message, code, detail = ...
   if value then
-    return value, message, code, detail, ...
+    return ...
   end
   error(core.error(tostring(message or "check failed"), code, detail), 2)
 end

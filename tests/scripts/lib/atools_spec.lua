@@ -221,5 +221,6 @@ describe("errors", function()
     assert.same({ "gone", "EOF", 7 }, { err.message, err.code, err.detail })
     assert.equal("gone", tostring(err))
     assert.same({ 1, 2 }, { atools.check(1, 2) })
+    assert.equal(1, select("#", atools.check(1))) -- as with assert
   end)
 end)
