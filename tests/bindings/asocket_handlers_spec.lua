@@ -2,7 +2,6 @@
 -- Handlers: their order, waiting in them, failing in them, ending under them.
 
 local atools = require "atools"
-local asocket = require "asocket"
 local sockets = require "tests.support.sockets"
 
 describe("handlers", function()

@@ -41,7 +41,9 @@ describe("a listener", function()
   end)
 
   it("says what is wrong with an address", function()
-    for _, wrong in ipairs { "127.0.0.1", "127.0.0.1:65536", "host:port", "", { host = "x" }, 5.5 } do
+    for _, wrong in ipairs {
+      "127.0.0.1", "127.0.0.1:65536", "host:port", "", { host = "x" }, 5.5,
+    } do
       assert.error(function()
         asocket.listen(wrong)
       end)
@@ -378,7 +380,7 @@ describe("serve", function()
     local before = atools.stats().network_errors
     local lines = sockets.logged(function()
       listener = sockets.serve(function(conn)
-        local held <close> = setmetatable({}, {
+        local _ <close> = setmetatable({}, {
           __close = function()
             box:post("left")
           end,
