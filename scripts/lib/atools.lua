@@ -57,8 +57,19 @@ local function results_of(task, ok, message, ...)
   error(task:traceback() or message, 0)
 end
 
+-- Connections that fn let go of unclosed would keep the loop.
+local function collected(...)
+  collectgarbage()
+  return ...
+end
+
 local function run_here(fn, ...)
-  local task = fn and core.spawn(fn, ...)
+  if fn ~= nil and type(fn) ~= "function" then
+    error("bad argument #1 to 'run' (function expected)", 3)
+  end
+  local task = fn and core.spawn(function(...)
+    return collected(fn(...))
+  end, ...)
   repeat
     local stopped = core.drive()
   until stopped or not ending.goes_on()

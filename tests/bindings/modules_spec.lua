@@ -64,6 +64,26 @@ describe("the stock interpreter", function()
   end)
 end)
 
+describe("a program that forgets to close its connection", function()
+  local forgetful = [[
+    local asocket = require "asocket"
+    local l = assert(asocket.listen("127.0.0.1:0", {
+      on_data = function(conn, s) conn:write(s) end }))
+    local conn = assert(asocket.connect(asocket.address(l:local_address())))
+    conn:write("echo")
+    print(conn:read(4))
+    l:close()]]
+
+  it("ends all the same", function()
+    local status, out, err = in_runner(forgetful)
+    assert.equal(0, status, err)
+    assert.equal("echo\n", out)
+    status, out, err = stock("require 'atools'.run(function() " .. forgetful .. " end)")
+    assert.equal(0, status, err)
+    assert.equal("echo\n", out)
+  end)
+end)
+
 describe("a second copy of the library", function()
   it("is refused by the runner, naming both", function()
     local open = "assert(package.loadlib('%s', 'luaopen_atools_native'))"

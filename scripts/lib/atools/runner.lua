@@ -150,7 +150,9 @@ function M.main(options)
       complain(tostring(err))
     end
     options.finish(1)
+    return
   end
+  collectgarbage() -- connections the script let go of unclosed keep the loop
 end
 
 --- Begins an orderly end, for a signal.
