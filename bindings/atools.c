@@ -30,17 +30,22 @@ static int l_sleep(lua_State *L)
     return atlL_wait_sleep(L, ns);
 }
 
-static int l_now(lua_State *L)
+/* For looking at it only: also while the state closes. */
+static struct atl_loop *loop_of(lua_State *L)
 {
     struct atlL_vm *vm = ATLL_VM(L);
-    lua_pushnumber(L, (lua_Number)atl_loop_clock(atlL_vm_loop(L, vm)) / 1e9);
+    return vm->loop ? vm->loop : atlL_vm_loop(L, vm);
+}
+
+static int l_now(lua_State *L)
+{
+    lua_pushnumber(L, (lua_Number)atl_loop_clock(loop_of(L)) / 1e9);
     return 1;
 }
 
 static int l_time(lua_State *L)
 {
-    struct atlL_vm *vm = ATLL_VM(L);
-    lua_pushnumber(L, (lua_Number)atl_loop_time(atlL_vm_loop(L, vm)) / 1e9);
+    lua_pushnumber(L, (lua_Number)atl_loop_time(loop_of(L)) / 1e9);
     return 1;
 }
 
@@ -139,8 +144,7 @@ static int l_log(lua_State *L)
 
 static int l_info(lua_State *L)
 {
-    struct atlL_vm *vm = ATLL_VM(L);
-    struct atl_loop *loop = atlL_vm_loop(L, vm);
+    struct atl_loop *loop = loop_of(L);
     const char *const *names = atl_backend_names();
     lua_createtable(L, 0, 8);
     lua_pushliteral(L, ATL_VERSION);
@@ -172,7 +176,7 @@ static int l_stats(lua_State *L)
 {
     struct atlL_vm *vm = ATLL_VM(L);
     struct atl_stats s;
-    atl_loop_stats(atlL_vm_loop(L, vm), &s);
+    atl_loop_stats(loop_of(L), &s);
     const struct {
         const char *name;
         uint64_t value;

@@ -11,37 +11,28 @@
 
 #include <string.h>
 
-/* Marks a {value, traceback} pair made by the message handler. */
-static const char pair_key;
-
-static int add_traceback(lua_State *L)
+/* The message handler of tasks. It leaves the value as it is, for `<close>`
+   variables that look at it; the traceback waits in a table of the VM. */
+static int keep_traceback(lua_State *L)
 {
+    struct atlL_vm *vm = atlL_vm_get(L);
     lua_settop(L, 1);
-    lua_createtable(L, 2, 1);
-    lua_pushvalue(L, 1);
-    lua_rawseti(L, 2, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->tracebacks);
     luaL_traceback(L, L, atlL_text_push(L, 1), 1);
-    lua_rawseti(L, 2, 2);
-    lua_pushboolean(L, 1);
-    lua_rawsetp(L, 2, &pair_key);
-    lua_settop(L, 2);
+    lua_rawsetp(L, 2, vm->running);
+    lua_settop(L, 1);
     return 1;
 }
 
-/* Leaves value and traceback (or nil) in place of the value at the top. */
-static void split(lua_State *L)
+/* [-0, +1, -] The traceback kept for a task that failed, or nil: memory errors
+   have no handler run. */
+static void take_traceback(lua_State *L, const struct atlL_task *task)
 {
-    if (lua_istable(L, -1)) {
-        bool pair = lua_rawgetp(L, -1, &pair_key) == LUA_TBOOLEAN;
-        lua_pop(L, 1);
-        if (pair) {
-            lua_rawgeti(L, -1, 1);
-            lua_rawgeti(L, -2, 2);
-            lua_remove(L, -3);
-            return;
-        }
-    }
-    lua_pushnil(L); /* memory errors have no handler run */
+    lua_rawgeti(L, LUA_REGISTRYINDEX, task->vm->tracebacks);
+    lua_rawgetp(L, -1, task);
+    lua_pushnil(L);
+    lua_rawsetp(L, -3, task); /* an existing key, or none: no memory needed */
+    lua_remove(L, -2);
 }
 
 static int log_error(lua_State *L, const char *what, int value, int traceback)
@@ -160,7 +151,7 @@ static int body_ended(lua_State *L, int status, lua_KContext ctx)
         return 0;
     vm->failures++;
     luaL_checkstack(L, REPORT_ARGS + 4, NULL);
-    split(L);
+    take_traceback(L, task);
     if (is_quiet(L, task))
         return 0;
     if (task->handle != NULL && task->owner == NULL) {
@@ -181,7 +172,7 @@ static int body(lua_State *L)
 {
     struct atlL_task *task = lua_touserdata(L, 1);
     int n;
-    lua_pushcfunction(L, add_traceback);
+    lua_pushcfunction(L, keep_traceback);
     lua_replace(L, 1);
     if (task->fill != NULL) {
         n = task->fill(L, task->fill_arg);

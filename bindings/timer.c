@@ -168,7 +168,7 @@ static int l_again(lua_State *L)
 {
     struct timer_box *t = check(L);
     int64_t ns = atlL_check_seconds(L, 2, t->timer.repeat_ns);
-    if (t->box.vm->loop == NULL)
+    if (t->box.vm->closing)
         return atlL_fail(L, ATL_ECLOSED, NULL);
     atlL_box_anchor(L, 1);
     t->open = true;

@@ -85,10 +85,10 @@ static void use_loop(struct atlL_vm *vm, struct atl_loop *loop, bool owns);
 
 struct atl_loop *atlL_vm_loop(lua_State *L, struct atlL_vm *vm)
 {
-    if (vm->loop != NULL)
-        return vm->loop;
     if (vm->closing)
         luaL_error(L, "the Lua state is closing");
+    if (vm->loop != NULL)
+        return vm->loop;
     struct atl_loop *loop;
     struct atl_error why;
     struct atl_loop_options options = {.backend = getenv("ATOOLS_BACKEND")};
@@ -225,7 +225,7 @@ static struct atlL_vm *vm_new(lua_State *L)
 {
     struct atlL_vm *vm = lua_newuserdatauv(L, sizeof(*vm), 0);
     memset(vm, 0, sizeof(*vm));
-    vm->anchors = vm->threads = LUA_NOREF;
+    vm->anchors = vm->threads = vm->tracebacks = LUA_NOREF;
     vm->on_error = vm->on_log = LUA_NOREF;
     vm->closing = true; /* until it is whole */
     atlL_link_init(&vm->tasks);
@@ -241,6 +241,7 @@ static struct atlL_vm *vm_new(lua_State *L)
     lua_pop(L, 1);
     vm->anchors = new_table_ref(L);
     vm->threads = new_table_ref(L);
+    vm->tracebacks = new_table_ref(L);
     vm->closing = false;
     lua_setfield(L, LUA_REGISTRYINDEX, VM_KEY);
     return vm;

@@ -67,8 +67,8 @@ struct atlL_vm {
     struct atl_post ready_post;
     struct atlL_task *idle; /* owns: pool, linked through link.next */
     unsigned idle_count;
-    int anchors, threads; /* registry references of tables */
-    int on_error;         /* reference of the function, or LUA_NOREF */
+    int anchors, threads, tracebacks; /* registry references of tables */
+    int on_error; /* reference of the function, or LUA_NOREF */
     int on_log;
     bool logging;            /* on_log is running */
     struct atlL_link parked; /* scopes of coroutines that have yielded */

@@ -137,6 +137,7 @@ static int stolen(lua_State *L, struct atlL_task *task)
 {
     if (task->wait != NULL) {
         give_up(task);
+        forget_hold(task);
         atl_timer_stop(&task->timer);
         atlL_task_ready(task);
     }
@@ -272,6 +273,8 @@ static struct atlL_task *complete(struct atlL_wait *wait, atlL_push_fn *push,
 {
     struct atlL_task *task = wait->task;
     if (task == NULL) {
+        if (wait->woken)
+            return NULL;
         wait->push = push;
         wait->push_arg = arg;
         wait->woken = true;

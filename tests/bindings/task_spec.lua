@@ -182,6 +182,18 @@ describe("a task that fails", function()
     assert.equal("x", err.detail.host)
   end)
 
+  it("shows its <close> variables what was raised", function()
+    local seen
+    local value = {}
+    atools.spawn(function()
+      local _ <close> = setmetatable({}, { __close = function(_, err)
+        seen = err
+      end })
+      error(value)
+    end):join()
+    assert.equal(value, seen)
+  end)
+
   it("is reported when nobody joins it", function()
     local heard = heard_by_on_error(function()
       atools.spawn(error, "lost")

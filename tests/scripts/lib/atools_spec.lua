@@ -1,226 +1,168 @@
 -- SPDX-License-Identifier: MIT
+-- What module atools has beside tasks and time.
 
 local atools = require "atools"
+local process = require "tests.support.process"
+local runner = require "tests.support.runner"
 
-describe("tasks", function()
-  it("run first in, first out, and never inside the caller", function()
-    local order, group = {}, atools.group()
-    for i = 1, 3 do
-      group:spawn(function()
-        order[#order + 1] = i
-      end)
-    end
-    order[#order + 1] = "caller"
-    group:join()
-    assert.same({ "caller", 1, 2, 3 }, order)
+local function stock(code)
+  local build = os.getenv("ATOOLS_BUILD") or "build"
+  local paths = "export LUA_PATH='%s/lua/?.lua;;' LUA_CPATH='%s/lua/?.so;;'; "
+  return process.run(paths:format(build, build) .. "exec lua5.4 -e "
+    .. process.quote("local atools = require 'atools'\n" .. code))
+end
+
+describe("check", function()
+  it("gives what it got when the first is true", function()
+    assert.same({ n = 6, 1, "two", nil, 4, nil, 6 },
+      table.pack(atools.check(1, "two", nil, 4, nil, 6)))
   end)
 
-  it("hand their results, or their failure, to join", function()
-    local task = atools.spawn(function(...)
-      return select("#", ...), ...
-    end, 1, nil)
-    assert.same({ true, 2, 1, nil }, { task:join() })
-    assert.equal("done", task:status())
-    task = atools.spawn(error, "broken", 0)
-    assert.same({ nil, "broken", "ESCRIPT", "broken" }, { task:join() })
-    assert.equal("failed", task:status())
-    assert.matches("broken", task:traceback())
+  it("raises an error object otherwise", function()
+    local ok, err = pcall(atools.check, nil, "down", "ECONNRESET", { "more" })
+    assert.is_false(ok)
+    assert.equal("down", tostring(err))
+    assert.same({ "down", "ECONNRESET", { "more" } }, { err.message, err.code, err.detail })
+    ok, err = pcall(atools.check, false)
+    assert.is_false(ok)
+    assert.same({ "check failed", "ESCRIPT" }, { err.message, err.code })
   end)
 
-  it("stay cancelled, without keeping the engine from its work", function()
-    local turns, stop = 0, false
-    local task = atools.spawn(function()
-      while not stop do
-        pcall(atools.sleep, 10)
-        turns = turns + 1
-      end
+  it("is at one with what raises by itself", function()
+    local _, err = atools.deadline(false, pcall, function()
+      atools.check(nil, "x", "EOF")
     end)
+    local task = atools.spawn(pcall, atools.sleep, 100)
     atools.sleep(0)
-    task:cancel("enough")
-    atools.sleep(0.02)
-    stop = true
-    assert.is_true(turns > 1)
+    task:cancel()
+    local _, _, cancelled = task:join()
+    assert.equal(getmetatable(err), getmetatable(cancelled))
+  end)
+end)
+
+describe("info", function()
+  it("tells what this engine is", function()
+    local info = atools.info()
+    assert.matches("^%d+%.%d+%.%d+", info.version)
+    assert.matches("^Lua 5%.4", info.lua)
+    assert.equal(os.getenv "ATOOLS_BACKEND" or info.backends[1], info.backend)
+    local known = table.concat(info.backends, " ")
+    assert.matches("poll", known)
+    assert.is_false(info.tls)
+    assert.is_false(info.sql)
+    assert.is_string(info.dns)
+    assert.is_true(math.type(info.max_files) == "integer" and info.max_files > 3)
+  end)
+end)
+
+describe("stats", function()
+  it("counts", function()
+    local before = atools.stats()
+    for _, value in pairs(before) do
+      assert.equal("integer", math.type(value))
+    end
+    local task = atools.spawn(atools.sleep, 0.001)
+    assert.equal(before.tasks + 1, atools.stats().tasks)
     task:join()
+    local after = atools.stats()
+    assert.equal(before.spawned + 1, after.spawned)
+    assert.is_true(after.turns > before.turns)
+    assert.is_true(after.timers_fired > before.timers_fired)
+  end)
+end)
+
+describe("the log", function()
+  it("goes to on_log, escaped, and an error there is nobody's", function()
+    local lines = {}
+    atools.on_log(function(level, text)
+      lines[#lines + 1] = level .. ": " .. text
+      atools.log("info", "from inside") -- dropped, or it would not end
+      error "dropped"
+    end)
+    finally(function()
+      atools.on_log(nil)
+    end)
+    atools.log("warning", "one\ntwo\27")
+    atools.log("error", "three")
+    assert.equal(2, #lines)
+    assert.matches("^warning: one\\?[^\n]*two", lines[1])
+    assert.is_nil(lines[1]:find "[\n\27]")
+    assert.equal("error: three", lines[2])
   end)
 
-  it("take fields of their own, but no method's name", function()
-    local me = atools.current()
-    me.data = "mine"
-    assert.equal("mine", atools.current().data)
+  it("goes to stderr otherwise", function()
+    local code, out, err = runner.run("-latools", "-e", "atools.log('info', 'hello')")
+    assert.equal(0, code)
+    assert.equal("", out)
+    assert.equal("atools: hello\n", err)
+  end)
+
+  it("checks its level", function()
     assert.has_error(function()
-      me.join = 1
+      atools.log("loud", "x")
     end)
-  end)
-
-  it("sleep by the thousand", function()
-    local woken, group = 0, atools.group()
-    for _ = 1, 10000 do
-      group:spawn(function()
-        atools.sleep(0.01)
-        woken = woken + 1
-      end)
-    end
-    assert.is_true(group:join())
-    assert.equal(10000, woken)
   end)
 end)
 
-describe("waiting", function()
-  it("goes through generators, protected calls, metamethods and closing", function()
-    local closed
-    local object = setmetatable({}, {
-      __index = function(_, key)
-        atools.sleep(0)
-        return key
-      end,
-      __close = function()
-        atools.sleep(0)
-        closed = true
-      end,
-    })
-    local generate = coroutine.wrap(function()
-      for i = 1, 3 do
-        atools.sleep(0)
-        coroutine.yield(i)
-      end
-    end)
-    assert.same({ 1, 2, 3 }, { generate(), generate(), generate() })
-    assert.equal("name", object.name)
-    local ok, message = pcall(function()
-      local held <close> = object
-      error("raised " .. held.thing, 0)
-    end)
-    assert.is_false(ok)
-    assert.equal("raised thing", message)
-    assert.is_true(closed)
+describe("run in the stock interpreter", function()
+  it("runs a task and gives its results", function()
+    local code, out, err = stock [[
+      print(atools.run(function(a, b)
+        atools.spawn(function() atools.sleep(0.02) print "last" end)
+        atools.sleep(0.001)
+        return a, b, nil
+      end, 1, 2))]]
+    assert.equal(0, code, err)
+    assert.equal("last\n1\t2\tnil\n", out)
   end)
 
-  it("makes a coroutine normal, and nobody else may resume it", function()
-    local co = coroutine.create(function()
-      atools.sleep(0.01)
-      return "done"
-    end)
-    local task = atools.spawn(coroutine.resume, co)
-    atools.sleep(0)
-    assert.equal("normal", coroutine.status(co))
-    local ok, message = coroutine.resume(co)
-    assert.is_false(ok)
-    assert.matches("non%-suspended", message)
-    assert.same({ true, true, "done" }, { task:join() })
-    assert.equal("dead", coroutine.status(co))
+  it("runs what was started before, and again", function()
+    local code, out, err = stock [[
+      atools.after(0.001, print, "timer")
+      atools.spawn(print, "task")
+      print(atools.run())
+      print(atools.run(function() return atools.sleep(0) end))]]
+    assert.equal(0, code, err)
+    assert.equal("task\ntimer\n\ntrue\n", out)
   end)
 
-  it("is refused where Lua cannot be suspended, naming what is in the way", function()
-    for name, call in pairs {
-      sort = function()
-        table.sort({ 2, 1 }, function()
-          atools.sleep(0)
-        end)
-      end,
-      gsub = function()
-        string.gsub("x", "x", function()
-          atools.sleep(0)
-        end)
-      end,
-    } do
-      local ok, message = pcall(call)
-      assert.is_false(ok)
-      assert.matches("cannot wait here: inside .*" .. name, message)
-    end
-  end)
-end)
-
-describe("deadlines", function()
-  it("end every wait inside and say so once", function()
-    local caught = 0
-    local ok, message, code = atools.deadline(0.01, function()
-      for _ = 1, 3 do
-        local fine, err = pcall(atools.sleep, 10)
-        caught = caught + (not fine and err.code == "ETIMEDOUT" and 1 or 0)
-      end
-      atools.sleep(10)
-    end)
-    assert.is_nil(ok)
-    assert.equal("timeout", message)
-    assert.equal("ETIMEDOUT", code)
-    assert.equal(3, caught)
-    assert.is_true(atools.sleep(0))
+  it("raises what its function raised, once, with a traceback", function()
+    local code, _, err = stock [[
+      local function inner() error "broken" end
+      atools.run(function() atools.sleep(0) inner() end)]]
+    assert.equal(1, code)
+    assert.matches("broken\nstack traceback:.*'inner'", err)
+    assert.equal(1, select(2, err:gsub("broken", "")))
   end)
 
-  it("give the function's results when they are not reached", function()
-    assert.same({ 1, nil, 3 }, { atools.deadline(10, function()
-      atools.sleep(0)
-      return 1, nil, 3
-    end) })
+  it("raises when tasks are left that nothing can wake", function()
+    local code, _, err = stock [[
+      atools.run(function() atools.channel():receive() end)]]
+    assert.equal(1, code)
+    assert.matches("1 task waits for what can never come:\ntask, in receive", err)
   end)
 
-  it("are held back by a shield", function()
-    local cleaned
-    atools.deadline(0.005, function()
-      pcall(atools.sleep, 10)
-      atools.shield(1, function()
-        atools.sleep(0.005)
-        cleaned = true
-      end)
-    end)
-    assert.is_true(cleaned)
-  end)
-end)
-
-describe("timers", function()
-  it("fire, stop, start again and pass arguments", function()
-    local got = {}
-    local timer = atools.after(0, function(...)
-      got[#got + 1] = { ... }
-    end, "a", 2)
-    atools.sleep(0.01)
-    assert.same({ { "a", 2 } }, got)
-    timer:again(0)
-    atools.sleep(0.01)
-    assert.equal(2, #got)
-    local never = atools.after(0.001, error)
-    never:close()
-    never:close()
-    atools.sleep(0.01)
+  it("reports other tasks' failures", function()
+    local code, _, err = stock [[
+      atools.spawn(error, "lost")
+      atools.run(function() return 1 end)]]
+    assert.equal(0, code)
+    assert.matches("error in task:.*lost", err)
   end)
 
-  it("keep to their grid and count what they skip", function()
-    local ticks = 0
-    local timer = atools.every(0.005, function()
-      ticks = ticks + 1
-    end)
-    local until_then = atools.now() + 0.03
-    while atools.now() < until_then do -- keeps the loop from its work
-    end
-    atools.sleep(0.001)
-    timer:close()
-    assert.is_true(ticks <= 2)
-    assert.is_true(timer:missed() >= 3)
-  end)
-end)
-
-describe("errors", function()
-  after_each(function()
-    atools.on_error(nil)
+  it("ends with stop", function()
+    local code, out, err = stock [[
+      atools.on_stop(function() print "stopping" end)
+      atools.after(100, print)
+      atools.run(function() atools.stop() end)
+      print "end"]]
+    assert.equal(0, code, err)
+    assert.equal("stopping\nend\n", out)
   end)
 
-  it("of handlers go to on_error with a traceback", function()
-    local seen
-    atools.on_error(function(object, err, traceback)
-      seen = { object, err, traceback }
-    end)
-    atools.after(0, error, "in a timer", 0)
-    atools.sleep(0.01)
-    assert.equal("in a timer", seen[2])
-    assert.matches("stack traceback", seen[3])
-  end)
-
-  it("raised by check have message, code and detail", function()
-    local ok, err = pcall(atools.check, nil, "gone", "EOF", 7)
-    assert.is_false(ok)
-    assert.same({ "gone", "EOF", 7 }, { err.message, err.code, err.detail })
-    assert.equal("gone", tostring(err))
-    assert.same({ 1, 2 }, { atools.check(1, 2) })
-    assert.equal(1, select("#", atools.check(1))) -- as with assert
+  it("takes the backend from the environment", function()
+    local _, out = process.run("export ATOOLS_BACKEND=select; "
+      .. runner.quoted("-latools", "-e", "print(atools.info().backend)"))
+    assert.equal("select\n", out)
   end)
 end)
