@@ -14,6 +14,10 @@
 
 #define VM_KEY "atools.vm"
 
+/* The same once more under an address: found without making a string, which
+   may fail. */
+static const char vm_key;
+
 void atlL_link_init(struct atlL_link *link)
 {
     link->next = link->prev = link;
@@ -61,7 +65,7 @@ bool atlL_protected(struct atlL_vm *vm, lua_CFunction fn, void *arg)
 
 static struct atlL_vm *find(lua_State *L)
 {
-    lua_getfield(L, LUA_REGISTRYINDEX, VM_KEY);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key);
     struct atlL_vm *vm = lua_touserdata(L, -1);
     lua_pop(L, 1);
     return vm;
@@ -243,7 +247,9 @@ static struct atlL_vm *vm_new(lua_State *L)
     vm->threads = new_table_ref(L);
     vm->tracebacks = new_table_ref(L);
     vm->closing = false;
+    lua_pushvalue(L, -1);
     lua_setfield(L, LUA_REGISTRYINDEX, VM_KEY);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key);
     return vm;
 }
 

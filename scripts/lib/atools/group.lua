@@ -12,12 +12,14 @@ Group.__name = "atools.group"
 --- A group, to be held by a `<close>` variable.
 ---@return atools.group
 function Group.new()
-  return setmetatable({ _tasks = {}, _closed = false }, Group)
+  return setmetatable({ _tasks = {}, _count = 0, _closed = false }, Group)
 end
 
 local function cancel_rest(group, reason)
-  for task in pairs(group._tasks) do
-    task:cancel(reason)
+  for _, task in pairs(group._tasks) do
+    if task then
+      task:cancel(reason)
+    end
   end
 end
 
@@ -26,8 +28,9 @@ local function is_failure(task, err)
   return not (task:_cancelled() and type(err) == "table" and err.code == "ECANCELED")
 end
 
-local function ended(group, task, ok, err)
-  group._tasks[task] = nil
+local function ended(group, place, ok, err)
+  local task = group._tasks[place]
+  group._tasks[place] = nil
   if not ok and not group._failed and is_failure(task, err) then
     group._failed = task
     cancel_rest(group, "another task of the group failed")
@@ -45,31 +48,37 @@ function Group:spawn(fn, ...)
   if self._closed then
     error("the group is closed", 2)
   end
-  local task
-  task = core.spawn(function(...)
+  local place = self._count + 1
+  self._count = place
+  self._tasks[place] = false -- may fail, as starting the task may: in this order
+  local task = core.spawn(function(...)
     local ok = false
     -- closed while an error unwinds: its traceback is the task's own
     local _ <close> = setmetatable({}, { __close = function(_, err)
-      ended(self, task, ok, err)
+      ended(self, place, ok, err)
     end })
     local results = table.pack(fn(...))
     ok = true
     return table.unpack(results, 1, results.n)
   end, ...)
   task:_forget(true) -- told by join, not by the log
-  self._tasks[task] = true
+  self._tasks[place] = task
   if self._failed then
     task:cancel("another task of the group failed")
   end
   return task
 end
 
+-- Also for those that are started meanwhile.
 local function wait_all(group)
-  local task = next(group._tasks)
-  while task do
-    task:join()
-    group._tasks[task] = nil
-    task = next(group._tasks)
+  local place = 1
+  while place <= group._count do
+    local task = group._tasks[place]
+    if task then
+      task:join()
+    end
+    group._tasks[place] = nil
+    place = place + 1
   end
 end
 

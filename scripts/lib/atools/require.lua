@@ -51,11 +51,11 @@ local function wait_for(name, entry)
     error(("loop or previous error loading module '%s'"):format(name), 3)
   end
   local waiter = core.waiter()
-  entry.waiters[#entry.waiters + 1] = waiter
-  wanted[me] = entry
   local _ <close> = setmetatable({}, { __close = function()
     wanted[me] = nil
   end })
+  wanted[me] = entry
+  entry.waiters[#entry.waiters + 1] = waiter
   waiter:wait(nil, "require")
 end
 
@@ -77,13 +77,14 @@ return function(name)
     return package.loaded[name]
   end
   local entry = { task = core.current() or false, waiters = {} }
-  loading[name] = entry
+  -- first, so that whatever fails from here on leaves nobody waiting
   local _ <close> = setmetatable({}, { __close = function()
     loading[name] = nil
     for _, waiter in ipairs(entry.waiters) do
       waiter:wake(true)
     end
   end })
+  loading[name] = entry
   local value, data = load_module(name)
   return value, data
 end
