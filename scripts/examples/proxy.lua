@@ -13,8 +13,11 @@ local listener = assert(asocket.serve(from, function(client)
     return
   end
   -- both ways, in C, each side slowed down to the other's pace
-  asocket.relay(client, server)
-  local stats = client:stats()
-  print(("%d bytes there, %d back"):format(stats.bytes_in, stats.bytes_out))
+  local there, back = asocket.relay(client, server)
+  if there then
+    print(("%d bytes there, %d back"):format(there, back))
+  else
+    print("cut off: " .. back)
+  end
 end))
 print(("%s -> %s"):format(asocket.address(listener:local_address()), to))
