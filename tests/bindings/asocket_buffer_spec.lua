@@ -80,6 +80,7 @@ describe("a buffer", function()
   it("is written without becoming a string", function()
     listener = sockets.listen {
       buffers = true,
+      frame = { fixed = 3 },
       on_data = function(conn, b)
         conn:write("<", b, ">")
         conn:enqueue(b)
@@ -97,7 +98,7 @@ describe("a buffer", function()
         conn:write(b)
       end,
     }
-    local noise = sockets.noise(5 << 20, 5)
+    local noise = sockets.noise(sockets.amount(5 << 20), 5)
     local client <close> = sockets.connect(listener)
     local task = atools.spawn(function()
       client:write(noise)
@@ -110,16 +111,17 @@ describe("a buffer", function()
   it("is kept by a write that has to wait", function()
     listener = sockets.listen {
       buffers = true,
+      frame = { fixed = 4 },
       high = 1,
       on_data = function(conn, b)
-        conn:enqueue(("f"):rep(7 << 20))
+        conn:enqueue(("f"):rep(sockets.plenty))
         conn:write(b)
         box:post(pcall(tostring, b))
       end,
     }
     local client <close> = sockets.connect(listener)
     client:write("kept")
-    assert.equal(7 << 20, #client:read(7 << 20))
+    assert.equal(sockets.plenty, #client:read(sockets.plenty))
     assert.equal("kept", client:read(4))
     local ok, err = box:take()
     assert.is_false(ok)

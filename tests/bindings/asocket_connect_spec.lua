@@ -120,6 +120,7 @@ describe("connect", function()
       end,
     }
     local conn <close> = assert(asocket.connect(sockets.address(listener), {
+      frame = { fixed = 5 },
       on_open = function(c)
         box:post("open", c)
       end,

@@ -36,7 +36,8 @@ describe("handlers", function()
   end
 
   it("are called in order, on_close last", function()
-    local client <close> = start(recording({}, "on_open", "on_data", "on_close"))
+    local client <close> =
+      start(recording({ frame = { fixed = 4 } }, "on_open", "on_data", "on_close"))
     assert.same({ "on_open" }, { box:take() })
     client:write("some")
     assert.same({ "on_data", "some" }, { box:take() })
@@ -48,6 +49,7 @@ describe("handlers", function()
 
   it("get the same object each time, with its fields", function()
     local client <close> = start {
+      frame = { fixed = 3 },
       on_open = function(conn)
         conn.count = 0
         conn.me = conn
@@ -60,8 +62,8 @@ describe("handlers", function()
     }
     client:write("abc")
     assert.equal("3", client:read())
-    client:write("de")
-    assert.equal("5", client:read())
+    client:write("def")
+    assert.equal("6", client:read())
   end)
 
   it("tell a local close by nil", function()
@@ -115,7 +117,7 @@ describe("handlers", function()
   end)
 
   it("are told of the end after all data, flushed before closing", function()
-    local noise = sockets.noise(2 << 20, 4)
+    local noise = sockets.noise(sockets.amount(2 << 20), 4)
     local client <close> = start {
       on_data = function(conn, bytes)
         conn:write(bytes)
@@ -152,19 +154,20 @@ describe("handlers", function()
   it("of other connections go on meanwhile", function()
     local gate = atools.channel()
     local first <close> = start {
-      on_data = function(conn, bytes)
-        if bytes == "wait" then
+      frame = "line",
+      on_data = function(conn, line)
+        if line == "wait" then
           gate:receive()
         end
-        conn:write("did ", bytes)
+        conn:write("did ", line, "\n")
       end,
     }
     local second <close> = sockets.connect(listener)
-    first:write("wait")
-    second:write("go")
-    assert.equal("did go", second:read_some())
+    first:write("wait\n")
+    second:write("go\n")
+    assert.equal("did go", second:read())
     gate:send(true)
-    assert.equal("did wait", first:read_some())
+    assert.equal("did wait", first:read())
   end)
 
   it("may read their own connection", function()
@@ -254,7 +257,7 @@ describe("handlers", function()
         conn:close()
       end,
     }, "on_close"))
-    client:write("go")
+    client:write("x")
     local _, total = box:take()
     assert.equal(total, #client:read(total))
     local name, queued = box:take()
@@ -278,7 +281,7 @@ describe("handlers", function()
         box:post("handler done")
       end,
     }, "on_drain"))
-    client:write("go")
+    client:write("x")
     local total = box:take()
     client:read(total)
     atools.sleep(0.01)
@@ -389,6 +392,7 @@ describe("handlers", function()
 
   it("pause and resume their input", function()
     local client <close> = start(recording({
+      frame = { fixed = 4 },
       on_open = function(conn)
         conn:pause()
         listener.conn = conn
@@ -447,28 +451,29 @@ describe("a failing handler", function()
 
   it("is told to on_error of its table; only its connection is closed", function()
     local client <close> = start {
-      on_data = function(conn, bytes)
-        if bytes == "bad" then
+      frame = "line",
+      on_data = function(conn, line)
+        if line == "bad" then
           error("on purpose")
         end
-        conn:write(bytes)
+        conn:write(line)
       end,
       on_error = function(conn, err, traceback)
         box:post("error", tostring(conn):match("^[%a.]+"), err, traceback)
       end,
     }
     local other <close> = sockets.connect(listener)
-    client:write("bad")
+    client:write("bad\n")
     local name, conn, err, traceback = box:take()
     assert.same({ "error", "asocket.connection" }, { name, conn })
     assert.matches("on purpose$", err)
     assert.matches("asocket_handlers_spec", traceback)
     assert.same({ "closed", "a handler raised an error", "ESCRIPT" }, { box:take() })
     assert.equal("", client:read("a"))
-    other:write("fine")
+    other:write("fine\n")
     assert.equal("fine", other:read(4))
     local again <close> = sockets.connect(listener)
-    again:write("too")
+    again:write("too\n")
     assert.equal("too", again:read(3))
   end)
 
@@ -491,7 +496,7 @@ describe("a failing handler", function()
         local handlers = {
           high = 1000,
           on_data = function(conn)
-            conn:enqueue(("x"):rep(7 << 20)) -- more than the kernel takes
+            conn:enqueue(("x"):rep(sockets.plenty)) -- more than the kernel takes
           end,
           on_end = function(conn)
             conn:close()
@@ -616,11 +621,12 @@ describe("a failing handler", function()
   it("takes nobody along when many fail at once", function()
     local clients = {}
     local first <close> = start {
-      on_data = function(conn, bytes)
-        if bytes == "bad" then
+      frame = "line",
+      on_data = function(conn, line)
+        if line == "bad" then
           error "bad"
         end
-        conn:write(bytes)
+        conn:write(line)
       end,
       on_error = function() end,
       on_close = function() end,
@@ -629,9 +635,9 @@ describe("a failing handler", function()
       clients[i] = sockets.connect(listener)
     end
     for i = 1, 50 do
-      clients[i]:write(i % 2 == 0 and "bad" or "good")
+      clients[i]:write(i % 2 == 0 and "bad\n" or "good\n")
     end
-    first:write("alive")
+    first:write("alive\n")
     assert.equal("alive", first:read(5))
     for i = 1, 50 do
       assert.equal(i % 2 == 0 and "" or "good", clients[i]:read(4) or "")

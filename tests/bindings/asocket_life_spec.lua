@@ -76,6 +76,7 @@ describe("a connection", function()
     assert.is_true(stats.age >= 0.03 and stats.age < 10)
     assert.is_true(stats.idle < stats.age)
     other:write("buffered")
+    assert.equal("buffered", a:peek(8))
     assert.equal("b", a:read(1))
     assert.equal(7, a:stats().buffered)
   end)
@@ -277,7 +278,7 @@ describe("closing", function()
         local handlers = {
           high = 1000,
           on_data = function(conn)
-            conn:enqueue(("x"):rep(7 << 20))
+            conn:enqueue(("x"):rep(sockets.plenty))
             if handler == "on_error" then
               error "to on_error"
             end

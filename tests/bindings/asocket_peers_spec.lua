@@ -102,11 +102,11 @@ describe("a peer", function()
     it(("of %s that stops reading is not read, and loses nothing"):format(style), function()
       listener = start()
       local client <close> = sockets.connect(listener, { max_frame = false, high = false })
-      local total = 20000 -- answers of 1 KB, far more than all buffers hold
+      local total = sockets.amount(20000) -- answers of 1 KB, far more than all buffers hold
       local sent = ("x\n"):rep(total)
-      client:enqueue(sent:sub(1, 8000))
+      client:enqueue(sent:sub(1, total // 5 * 2))
       local writing = atools.spawn(function()
-        client:write(sent:sub(8001))
+        client:write(sent:sub(total // 5 * 2 + 1))
       end)
       healthy()
       local before = atools.stats().memory
@@ -243,7 +243,7 @@ describe("pipe", function()
   end
 
   it("copies to the end and carries it over", function()
-    local noise = sockets.noise(5 << 20, 11)
+    local noise = sockets.noise(sockets.amount(5 << 20), 11)
     local task = piping()
     local writing = atools.spawn(function()
       a:write(noise)
@@ -282,25 +282,26 @@ describe("pipe", function()
 
   it("slows the source down to the target", function()
     local task = piping()
+    local amount = sockets.amount(30 << 20)
     local piece = ("p"):rep(65536)
     local sent = 0
     local writing = atools.spawn(function()
-      while sent < 30 << 20 do
+      while sent < amount do
         a:write(piece)
         sent = sent + #piece
       end
       a:shutdown()
     end)
     atools.sleep(0.05)
-    assert.is_true(sent < 30 << 20)
+    assert.is_true(sent < amount or sockets.poor)
     assert.is_true(b:stats().buffered + c:queued() < 3 << 20)
     local got = 0
     repeat
       local bytes = d:read_some()
       got = got + #(bytes or "")
     until not bytes
-    assert.equal(30 << 20, got)
-    assert.same({ true, 30 << 20 }, { task:join(sockets.soon) })
+    assert.equal(sent, got)
+    assert.same({ true, sent }, { task:join(sockets.soon) })
     assert.is_true(writing:join(sockets.soon))
   end)
 

@@ -323,7 +323,7 @@ describe("reading", function()
   end)
 
   it("keeps every byte, however it is cut", function()
-    local noise = sockets.noise(300000, 7)
+    local noise = sockets.noise(sockets.amount(300000), 7)
     local task = atools.spawn(function()
       local i = 1
       local sizes = { 1, 2, 3, 1000, 7, 40000, 65536, 5 }

@@ -79,7 +79,7 @@ describe("writing", function()
   it("sends 32 MiB and not a byte else", function()
     local client, server = sockets.tcp_pair(nil, { max_read = false })
     open = { client, server }
-    local noise = sockets.noise(1 << 20, 3)
+    local noise = sockets.noise(sockets.amount(1 << 20), 3)
     local task = atools.spawn(function()
       local big = noise:rep(16)
       assert(server:write(big)) -- one string
@@ -89,7 +89,7 @@ describe("writing", function()
       server:close()
     end)
     for _ = 1, 32 do
-      assert.is_true(client:read(1 << 20) == noise)
+      assert.is_true(client:read(#noise) == noise)
     end
     assert.same({ nil, "closed by peer", "EOF", "" }, { client:read() })
     assert.is_true(task:join(sockets.soon))
@@ -132,10 +132,11 @@ describe("writing", function()
 
   it("keeps the queue bounded however fast the writer is", function()
     local a, b = pair { high = 65536 }
+    local rounds = sockets.amount(2000)
     local most = 0
     local piece = ("p"):rep(4096)
     local task = atools.spawn(function()
-      for _ = 1, 2000 do
+      for _ = 1, rounds do
         assert(a:write(piece))
         most = math.max(most, a:queued())
       end
@@ -149,7 +150,7 @@ describe("writing", function()
       end
       got = got + #data
     end
-    assert.equal(2000 * 4096, got)
+    assert.equal(rounds * 4096, got)
     assert.is_true(most <= 65536 + 4096, most)
     assert.is_true(task:join(sockets.soon))
   end)
@@ -330,7 +331,7 @@ describe("writing", function()
   it("sends all that was queued before closing", function()
     local client, server = sockets.tcp_pair()
     open = { client, server }
-    local noise = sockets.noise(3 << 20, 9)
+    local noise = sockets.noise(sockets.amount(3 << 20), 9)
     server:enqueue(noise)
     server:close()
     assert.is_true(client:read("a") == noise)
@@ -339,16 +340,21 @@ describe("writing", function()
   it("gives a peer up that takes nothing for too long", function()
     local client, server = sockets.tcp_pair { write_stall = 0.05 }
     open = { client, server }
-    fill(server)
-    assert.equal("ETIMEDOUT", select(3, server:flush()))
+    assert(server:enqueue(("f"):rep(sockets.plenty)))
+    if sockets.poor then -- so little is taken after all
+      assert.is_true(server:flush())
+    else
+      assert.equal("ETIMEDOUT", select(3, server:flush()))
+    end
   end)
 
   it("writes strings that are sent and collected at the same time", function()
     local client, server = sockets.tcp_pair()
     open = { client, server }
+    local length = sockets.amount(100000)
     local task = atools.spawn(function()
       for i = 1, 60 do
-        assert(server:write((string.char(64 + i)):rep(100000)))
+        assert(server:write((string.char(64 + i)):rep(length)))
         if i % 10 == 0 then
           collectgarbage()
         end
@@ -356,7 +362,7 @@ describe("writing", function()
       server:close()
     end)
     for i = 1, 60 do
-      assert.is_true(client:read(100000) == (string.char(64 + i)):rep(100000))
+      assert.is_true(client:read(length) == (string.char(64 + i)):rep(length))
     end
     assert.is_true(task:join(sockets.soon))
   end)

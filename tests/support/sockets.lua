@@ -10,8 +10,19 @@ local M = {}
 
 local scale = tonumber(os.getenv("CHECK_TIMEOUT_SCALE") or 1)
 
+--- Whether this is the poor system of faults.h, where each byte takes a call.
+M.poor = os.getenv "ATOOLS_FAULTS" ~= nil
+
 --- How long a test waits for what should come at once.
-M.soon = 5 * scale
+M.soon = (M.poor and 15 or 5) * scale
+
+--- So many bytes, or a few of them on the poor system.
+function M.amount(length)
+  return M.poor and length // 100 or length
+end
+
+--- Bytes: more than the kernel takes from a connection that nobody reads.
+M.plenty = M.poor and 16 << 10 or 7 << 20
 
 --- Descriptors of this process that are open now.
 ---@return integer
