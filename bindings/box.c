@@ -12,7 +12,6 @@
 /* Upvalue 1: the method table. */
 static int index_fields(lua_State *L)
 {
-    lua_settop(L, 2);
     lua_pushvalue(L, 2);
     if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
         return 1;
@@ -93,6 +92,8 @@ void atlL_class_make(lua_State *L, struct atlL_vm *vm,
     lua_setfield(L, -2, "__index");
     lua_pushliteral(L, "locked");
     lua_setfield(L, -2, "__metatable");
+    lua_pushlightuserdata(L, (void *)(uintptr_t)class);
+    lua_rawseti(L, -2, 1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, class);
 }
 
@@ -117,13 +118,15 @@ void *atlL_box_new(lua_State *L, struct atlL_vm *vm,
     return box;
 }
 
+/* The metatable names its class in its first array slot: every method starts
+   here, and that slot is found without the registry's hashing. */
 void *atlL_box_test(lua_State *L, int arg, const struct atlL_class *class)
 {
     void *box = lua_touserdata(L, arg);
     if (box == NULL || !lua_getmetatable(L, arg))
         return NULL;
-    lua_rawgetp(L, LUA_REGISTRYINDEX, class);
-    bool same = lua_rawequal(L, -1, -2);
+    lua_rawgeti(L, -1, 1);
+    bool same = lua_touserdata(L, -1) == class;
     lua_pop(L, 2);
     return same ? box : NULL;
 }
@@ -181,7 +184,7 @@ void atlL_box_push(lua_State *L, const struct atlL_box *box)
 {
     lua_rawgeti(L, LUA_REGISTRYINDEX, box->vm->anchors);
     lua_rawgeti(L, -1, box->anchor);
-    lua_remove(L, -2);
+    lua_replace(L, -2);
 }
 
 bool atlL_box_at(lua_State *L, struct atlL_vm *vm, uint32_t place)

@@ -78,6 +78,20 @@ static int fill(lua_State *L, void *arg)
     }
 }
 
+/* The next frame, if it lies in memory already. */
+static int fill_again(lua_State *L, void *arg)
+{
+    struct call *call = arg;
+    struct conn *c = call->c;
+    struct atl_bytes frame;
+    if (call->which != HANDLER_DATA || c->stream == NULL ||
+        !conn_has(c, HANDLER_DATA) || atl_stream_next(c->stream, &frame) == 0)
+        return -1;
+    call->bytes = frame.data;
+    call->length = frame.length;
+    return fill(L, arg);
+}
+
 static void run(struct conn *c, struct call *call)
 {
     enum atlL_outcome outcome = atlL_enter(c->box.vm, &c->owner, fill, call);
@@ -169,8 +183,8 @@ static bool is_quiet(struct atlL_owner *owner, const char *code)
     return false;
 }
 
-const struct atlL_owner_type conn_owner_type = {"asocket.connection", finished,
-                                                push_on_error, is_quiet};
+const struct atlL_owner_type conn_owner_type = {
+    "asocket.connection", finished, push_on_error, is_quiet, fill_again};
 
 /* --- what the stream calls ------------------------------------------------ */
 

@@ -32,11 +32,22 @@ static const char *piece(lua_State *L, int i, size_t *length)
     return b->data;
 }
 
-static size_t check_pieces(lua_State *L, int last)
+static void check_pieces(lua_State *L, int last)
+{
+    size_t length;
+    for (int i = 2; i <= last; i++)
+        piece(L, i, &length);
+}
+
+/* All of them in one place, while that is small; the rest is looked at only.
+   How many bytes they are. */
+static size_t gather_pieces(lua_State *L, int last, char *all)
 {
     size_t total = 0, length;
     for (int i = 2; i <= last; i++) {
-        piece(L, i, &length);
+        const char *bytes = piece(L, i, &length);
+        if (length <= SMALL && total + length <= SMALL)
+            memcpy(all + total, bytes, length);
         total += length;
     }
     return total;
@@ -133,30 +144,19 @@ static int write_string(lua_State *L, struct conn *c, int i, unsigned flags)
 
 /* --- writing -------------------------------------------------------------- */
 
-static int write_gathered(lua_State *L, struct conn *c, int last,
-                          unsigned flags)
-{
-    char all[SMALL];
-    size_t length, total = 0;
-    for (int i = 2; i <= last; i++) {
-        const char *bytes = piece(L, i, &length);
-        memcpy(all + total, bytes, length);
-        total += length;
-    }
-    return atl_stream_write(c->stream, all, total, flags);
-}
-
 int conn_write_pieces(lua_State *L, struct conn *c, int last, unsigned flags)
 {
     size_t length;
+    char all[SMALL];
     if (last == 2) {
         if (lua_type(L, 2) == LUA_TSTRING)
             return write_string(L, c, 2, flags);
         const char *bytes = piece(L, 2, &length);
         return atl_stream_write(c->stream, bytes, length, flags);
     }
-    if (check_pieces(L, last) <= SMALL)
-        return write_gathered(L, c, last, flags);
+    length = gather_pieces(L, last, all);
+    if (length <= SMALL)
+        return atl_stream_write(c->stream, all, length, flags);
     /* One string of all: what is queued by several calls could not be taken
        back when the last of them fails. */
     luaL_Buffer b;
@@ -194,15 +194,16 @@ static int l_write(lua_State *L)
 {
     struct conn *c = conn_check(L, 1);
     int last = lua_gettop(L);
-    if (last != 2 || lua_type(L, 2) != LUA_TSTRING)
-        check_pieces(L, last);
+    /* A write that goes through looks at its arguments itself, all of them
+       before the first byte is queued. */
+    if (c->stream != NULL && last > 1 && !conn_must_wait(c))
+        return conn_push_written(L, c,
+                                 conn_write_pieces(L, c, last, ATL_WRITE_ANY));
+    check_pieces(L, last);
     if (conn_stream(L, c) == NULL)
         return 3;
     if (last == 1)
         return conn_push_written(L, c, 0);
-    if (!conn_must_wait(c))
-        return conn_push_written(L, c,
-                                 conn_write_pieces(L, c, last, ATL_WRITE_ANY));
     if (!atlL_can_wait(L))
         return conn_push_written(L, c, conn_write_pieces(L, c, last, 0));
     keep_buffers(L, last);

@@ -171,19 +171,27 @@ static int body_ended(lua_State *L, int status, lua_KContext ctx)
 static int body(lua_State *L)
 {
     struct atlL_task *task = lua_touserdata(L, 1);
-    int n;
+    lua_KContext ctx = (lua_KContext)task;
+    int n, status;
     lua_pushcfunction(L, keep_traceback);
     lua_replace(L, 1);
-    if (task->fill != NULL) {
-        n = task->fill(L, task->fill_arg);
-        if (n < 0)
-            return 0;
-    } else {
+    if (task->fill == NULL) {
         n = lua_gettop(L) - 2;
+        status = lua_pcallk(L, n, LUA_MULTRET, 1, ctx, body_ended);
+        return body_ended(L, status, ctx);
     }
-    return body_ended(
-        L, lua_pcallk(L, n, LUA_MULTRET, 1, (lua_KContext)task, body_ended),
-        (lua_KContext)task);
+    n = task->fill(L, task->fill_arg);
+    while (n >= 0) {
+        /* A call that waits does not come back here. */
+        status = lua_pcallk(L, n, LUA_MULTRET, 1, ctx, body_ended);
+        struct atlL_owner *owner = task->owner;
+        if (status != LUA_OK || task->handle != NULL || owner == NULL ||
+            owner->type->again == NULL)
+            return body_ended(L, status, ctx);
+        lua_settop(L, 1);
+        n = owner->type->again(L, task->fill_arg);
+    }
+    return 0;
 }
 
 bool atlL_task_is_body(lua_CFunction fn)
@@ -233,12 +241,10 @@ void atlL_task_resume(struct atlL_task *task, int args)
     int results, status;
     if (task->fill != NULL || args > 0) {
         lua_pushcfunction(L, body);
-        lua_insert(L, 1);
         lua_pushlightuserdata(L, task);
-        lua_insert(L, 2);
+        if (args > 0) /* a spawned function and its arguments go behind */
+            lua_rotate(L, 1, 2);
         args++;
-        if (task->fill != NULL)
-            args = 1;
     }
     if (vm->held)
         atlL_unhold(vm);

@@ -80,6 +80,7 @@ void atlL_box_push(lua_State *L, const struct atlL_box *box);
  * memory; must stay until `finished` was called or the owner was detached by
  * atlL_owner_detach.
  */
+typedef int atlL_fill_fn(lua_State *L, void *arg);
 struct atlL_owner;
 struct atlL_owner_type {
     /* What the failing handler belongs to, for messages: "asocket.connection".
@@ -94,6 +95,10 @@ struct atlL_owner_type {
     /* Connections only: an uncaught network error object of their own is quiet
        and counted. NULL: reported as any other. */
     bool (*is_quiet)(struct atlL_owner *owner, const char *code);
+    /* A handler returned without having waited: pushes the next call, as the
+       `fill` of atlL_enter did the first, or -1. Entering Lua once for many
+       small calls is much cheaper. NULL: one call each time. */
+    atlL_fill_fn *again;
 };
 struct atlL_owner {
     const struct atlL_owner_type *type;
@@ -112,7 +117,6 @@ enum atlL_outcome {
  * -1: nothing to call after all. Results are dropped. Only from the loop,
  * never while Lua is on the stack (the loop's callbacks guarantee it).
  */
-typedef int atlL_fill_fn(lua_State *L, void *arg);
 enum atlL_outcome atlL_enter(struct atlL_vm *vm, struct atlL_owner *owner,
                              atlL_fill_fn *fill, void *arg);
 

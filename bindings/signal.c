@@ -25,8 +25,8 @@ static int fill(lua_State *L, void *arg)
 
 static void finished(struct atlL_owner *owner, struct atlL_task *task, bool ok);
 
-static const struct atlL_owner_type owner_type = {"signal handler", finished,
-                                                  NULL, NULL};
+static const struct atlL_owner_type owner_type = {.what = "signal handler",
+                                                  .finished = finished};
 
 /* One at a time; any number that comes meanwhile is one more. */
 static void handle(struct signal_box *s)

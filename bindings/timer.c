@@ -60,8 +60,8 @@ static void finished(struct atlL_owner *owner, struct atlL_task *task, bool ok)
     settle(ATLL_CONTAINER(owner, struct timer_box, owner));
 }
 
-static const struct atlL_owner_type owner_type = {"timer", finished, NULL,
-                                                  NULL};
+static const struct atlL_owner_type owner_type = {.what = "timer",
+                                                  .finished = finished};
 
 static void on_timer(struct atl_timer *timer)
 {

@@ -171,6 +171,11 @@ struct atl_bytes {
  */
 ATL_API int atl_stream_read(struct atl_stream *s, const struct atl_read *want,
                             struct atl_bytes *out);
+/* Inside on_data of a stream with framing: the frame that on_data would be
+   called with next, taken, so that a caller for whom each call has a price
+   may treat many in one. 1: *out is valid as on_data's bytes are; 0: none
+   now, go back to the loop. */
+ATL_API int atl_stream_next(struct atl_stream *s, struct atl_bytes *out);
 /* Withdraws the open request; nothing is consumed. */
 ATL_API void atl_stream_read_cancel(struct atl_stream *s);
 

@@ -318,6 +318,11 @@ char *atl__loop_read_buffer(struct atl_loop *loop)
     return loop->read_buffer;
 }
 
+struct atl_share *atl__loop_share(struct atl_loop *loop)
+{
+    return &loop->share;
+}
+
 struct atl_gather *atl__loop_gather(struct atl_loop *loop)
 {
     return &loop->gather;

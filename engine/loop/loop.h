@@ -106,6 +106,12 @@ void atl__loop_flush_later(struct atl_loop *loop, struct atl_post *post);
 /* The one read buffer of the loop: valid until the next read. */
 #define ATL_READ_SIZE 65536
 char *atl__loop_read_buffer(struct atl_loop *loop);
+/* What the stream whose input is being delivered has had of its turn. */
+struct atl_share {
+    unsigned frames;
+    size_t bytes;
+};
+struct atl_share *atl__loop_share(struct atl_loop *loop);
 
 /*
  * The gather buffer: bytes written by the stream that wrote first in the unit

@@ -64,6 +64,7 @@ struct atl_loop {
     struct governor governor;
     struct atl_gather gather;
     char *read_buffer; /* owns */
+    struct atl_share share;
     struct atl_stats stats;
 };
 

@@ -119,17 +119,49 @@ static bool cut_next(struct atl_stream *s, struct atl_cut *cut)
     return false;
 }
 
+/* Takes what was cut from the input, and from what is left of the turn. */
+static struct atl_bytes take(struct atl_stream *s, const struct atl_cut *cut)
+{
+    struct atl_share *share = atl__loop_share(s->object.loop);
+    const char *data = atl__input_view(s).data + cut->offset;
+    atl__input_skip(s, cut->consumed);
+    share->frames++;
+    share->bytes += cut->consumed;
+    return (struct atl_bytes){data, cut->length};
+}
+
+static bool turn_is_over(struct atl_stream *s)
+{
+    const struct atl_share *share = atl__loop_share(s->object.loop);
+    return share->frames >= FRAMES_PER_TURN || share->bytes >= BYTES_PER_TURN;
+}
+
+int atl_stream_next(struct atl_stream *s, struct atl_bytes *out)
+{
+    const struct atl_frame *frame = atl__stream_frame(s);
+    struct atl_bytes in;
+    struct atl_cut cut;
+    if (frame == NULL || s->object.busy == 0 || s->requested || !pushed(s) ||
+        atl__relay_wants(s) || s->state == ATL_STREAM_CLOSED || turn_is_over(s))
+        return 0;
+    in = atl__input_view(s);
+    /* What is wrong with the bytes is told when on_data has returned. */
+    if (in.length == 0 ||
+        atl_frame_cut(frame, in.data, in.length, &s->scanned, &cut, NULL) <= 0)
+        return 0;
+    *out = take(s, &cut);
+    return 1;
+}
+
 /* One chunk or frame to on_data. */
-static bool push_next(struct atl_stream *s, size_t *bytes)
+static bool push_next(struct atl_stream *s)
 {
     struct atl_cut cut;
     if (!pushed(s) || !cut_next(s, &cut))
         return false;
-    const char *data = atl__input_view(s).data + cut.offset;
-    atl__input_skip(s, cut.consumed);
-    *bytes += cut.consumed;
+    struct atl_bytes bytes = take(s, &cut);
     atl__object_enter(&s->object);
-    s->handlers->on_data(s, data, cut.length);
+    s->handlers->on_data(s, bytes.data, bytes.length);
     atl__object_leave(&s->object);
     return true;
 }
@@ -185,19 +217,16 @@ static void over(struct atl_stream *s)
 
 void atl__input_deliver(struct atl_stream *s)
 {
-    size_t bytes = 0;
     if (!s->opened)
         return;
-    for (int frames = 0;; frames++) {
-        if (s->state == ATL_STREAM_CLOSED)
-            break;
-        bool more = atl__input_view(s).length > 0;
-        if (more && (frames >= FRAMES_PER_TURN || bytes >= BYTES_PER_TURN)) {
+    *atl__loop_share(s->object.loop) = (struct atl_share){0, 0};
+    while (s->state != ATL_STREAM_CLOSED) {
+        if (atl__input_view(s).length > 0 && turn_is_over(s)) {
             atl__stream_work(s, WORK_INPUT);
             break;
         }
         if (s->requested ? !atl__pull_answer(s)
-                         : !atl__relay_feed(s) && !push_next(s, &bytes)) {
+                         : !atl__relay_feed(s) && !push_next(s)) {
             over(s);
             break;
         }

@@ -144,7 +144,7 @@ describe("a peer", function()
       assert.is_true(atools.now() - before < 1)
     end
     flooding = false
-    flood:close()
+    flood:abort() -- closing would send what is queued
     assert.is_true(writer:join(sockets.soon))
     assert.is_true(reader:join(sockets.soon))
   end)
