@@ -92,7 +92,7 @@ void atlL_class_make(lua_State *L, struct atlL_vm *vm,
     lua_setfield(L, -2, "__index");
     lua_pushliteral(L, "locked");
     lua_setfield(L, -2, "__metatable");
-    lua_pushlightuserdata(L, (void *)(uintptr_t)class);
+    lua_pushlightuserdata(L, (void *)(uintptr_t) class);
     lua_rawseti(L, -2, 1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, class);
 }

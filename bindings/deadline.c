@@ -37,7 +37,7 @@ int atlL_scope_pending(const struct atlL_task *task, const char **text,
     }
     if (!task->cancelled)
         return 0;
-    *text = task->cancel_text;
+    *text = task->cancel_text ? task->cancel_text : "cancelled";
     return task->cancel_code;
 }
 

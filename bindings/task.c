@@ -11,6 +11,12 @@
 
 #define POOL_MAX 64
 
+static void task_free(struct atlL_task *task)
+{
+    free(task->cancel_text);
+    free(task);
+}
+
 static void on_timer(struct atl_timer *timer)
 {
     struct atlL_task *task = timer->data;
@@ -92,7 +98,7 @@ static void drop(struct atlL_task *task)
         lua_rawsetp(L, -2, task);
         lua_pop(L, 1);
     }
-    free(task);
+    task_free(task);
 }
 
 void atlL_task_recycle(struct atlL_task *task)
@@ -103,6 +109,8 @@ void atlL_task_recycle(struct atlL_task *task)
     atlL_link_remove(&task->queue);
     vm->task_count--;
     task->state = ATLL_IDLE;
+    free(task->cancel_text);
+    task->cancel_text = NULL;
     if (vm->idle_count >= POOL_MAX) {
         drop(task);
         return;
@@ -278,12 +286,12 @@ void atlL_tasks_free(struct atlL_vm *vm)
         if (task == vm->running) /* still on the C stack: it frees itself */
             continue;
         atlL_link_remove(&task->link);
-        free(task);
+        task_free(task);
     }
     while (vm->idle != NULL) {
         struct atlL_task *task = vm->idle;
         vm->idle = (struct atlL_task *)task->link.next;
-        free(task);
+        task_free(task);
     }
     vm->idle_count = 0;
 }

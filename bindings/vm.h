@@ -48,8 +48,8 @@ struct atlL_task {
     bool holds_loop; /* a host's wait: the loop cannot know what it is for */
     bool waited;     /* suspended at least once since it was started */
     bool failed;
-    int cancel_code;
-    char cancel_text[64];
+    int16_t cancel_code;
+    char *cancel_text; /* owns; NULL: none was given */
 };
 
 #define ATLL_TRANSPARENT 3 /* pcall, xpcall, dofile */

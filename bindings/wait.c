@@ -319,12 +319,8 @@ void atlL_task_cancel(struct atlL_task *task, int code, const char *reason)
     if (task->cancelled)
         return;
     task->cancelled = true;
-    task->cancel_code = code;
-    size_t n = 0;
-    if (reason == NULL)
-        reason = "cancelled";
-    for (; reason[n] != '\0' && n + 1 < sizeof(task->cancel_text); n++)
-        task->cancel_text[n] = reason[n];
-    task->cancel_text[n] = '\0';
+    task->cancel_code = (int16_t)code;
+    if (reason != NULL) /* without memory for the words it is cancelled too */
+        task->cancel_text = strdup(reason);
     atlL_task_interrupt(task);
 }

@@ -38,9 +38,19 @@ const struct atl_frame *atl__stream_frame(const struct atl_stream *s)
 {
     if (s->rare != NULL && s->rare->unframed)
         return NULL;
-    if (s->rare != NULL && s->rare->own_frame)
-        return &s->rare->frame;
+    if (s->rare != NULL && s->rare->frame != NULL)
+        return s->rare->frame;
     return s->config->framed ? &s->config->frame : NULL;
+}
+
+int atl__frame_keep(struct atl_frame **copy, const struct atl_frame *frame)
+{
+    if (*copy == NULL)
+        *copy = atl__alloc(sizeof(**copy));
+    if (*copy == NULL)
+        return -ENOMEM;
+    **copy = *frame;
+    return 0;
 }
 
 int atl_stream_set_frame(struct atl_stream *s, const struct atl_frame *frame,
@@ -53,12 +63,9 @@ int atl_stream_set_frame(struct atl_stream *s, const struct atl_frame *frame,
             return r;
     }
     struct stream_rare *rare = atl__stream_rare(s);
-    if (rare == NULL)
+    if (rare == NULL || (framed && atl__frame_keep(&rare->frame, frame) < 0))
         return atl_fail(why, -ENOMEM, NULL);
-    rare->own_frame = framed;
     rare->unframed = !framed;
-    if (framed)
-        rare->frame = *frame;
     s->scanned = 0;
     atl__input_resume(s);
     return 0;

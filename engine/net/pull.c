@@ -33,14 +33,14 @@ static int cut_all(const struct stream_request *q, struct atl_bytes in,
 
 /* 1: *cut says what the answer is; 0: more is needed; negative: it cannot be
    had any more. */
-static int decide(struct atl_stream *s, struct stream_request *q,
+static int decide(const struct atl_stream *s, struct stream_request *q,
                   struct atl_cut *cut)
 {
     struct atl_bytes in = atl__input_view(s);
     int over = atl__input_over(s);
     switch (q->kind) {
     case ATL_READ_FRAME:
-        return cut_frame(q->own_frame ? &q->frame : atl__stream_frame(s), q, in,
+        return cut_frame(q->frame ? q->frame : atl__stream_frame(s), q, in,
                          over, cut);
     case ATL_READ_ALL:
         return cut_all(q, in, over, cut);
@@ -85,8 +85,9 @@ static void request_done(struct atl_stream *s)
 
 bool atl__pull_answer(struct atl_stream *s)
 {
+    struct stream_request some = {.kind = ATL_READ_SOME};
     struct atl_cut cut;
-    int r = decide(s, &s->rare->request, &cut);
+    int r = decide(s, s->wants_some ? &some : &s->rare->request, &cut);
     if (r == 0)
         return false;
     struct atl_bytes answer = take(s, r, &cut);
@@ -116,18 +117,33 @@ static int read_check(const struct atl_stream *s, const struct atl_read *want)
     return atl__stream_frame(s) != NULL ? 0 : -EINVAL;
 }
 
+/* Most streams that wait idly wait for whatever comes. */
+static int keep_request(struct atl_stream *s, const struct stream_request *q)
+{
+    s->wants_some = q->kind == ATL_READ_SOME && q->size == 0;
+    if (s->wants_some)
+        return 0;
+    struct stream_rare *rare = atl__stream_rare(s);
+    if (rare == NULL)
+        return -ENOMEM;
+    if (q->frame != NULL && atl__frame_keep(&rare->asked, q->frame) < 0)
+        return -ENOMEM;
+    rare->request = *q;
+    if (q->frame != NULL)
+        rare->request.frame = rare->asked;
+    return 0;
+}
+
 int atl_stream_read(struct atl_stream *s, const struct atl_read *want,
                     struct atl_bytes *out)
 {
-    struct stream_request q = {.kind = want->kind, .size = want->size};
+    struct stream_request q = {
+        .kind = want->kind, .size = want->size, .frame = want->frame};
     struct atl_cut cut = {0, 0, 0};
     *out = (struct atl_bytes){NULL, 0};
     int r = read_check(s, want);
     if (r < 0)
         return r;
-    q.own_frame = want->frame != NULL;
-    if (q.own_frame)
-        q.frame = *want->frame;
     r = decide(s, &q, &cut);
     if (r != 0) {
         *out = take(s, r, &cut);
@@ -136,10 +152,9 @@ int atl_stream_read(struct atl_stream *s, const struct atl_read *want,
             atl__input_resume(s);
         return r;
     }
-    struct stream_rare *rare = atl__stream_rare(s);
-    if (rare == NULL)
-        return -ENOMEM;
-    rare->request = q;
+    r = keep_request(s, &q);
+    if (r < 0)
+        return r;
     s->requested = 1;
     s->holds &= (uint8_t)~ATL_HOLD_PULL;
     atl__stream_interest(s);

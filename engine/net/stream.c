@@ -202,6 +202,8 @@ static void stream_free(struct atl_stream *s)
     if (rare != NULL) {
         atl__free(rare->error, sizeof(*rare->error));
         atl__free(rare->local, sizeof(*rare->local));
+        atl__free(rare->asked, sizeof(*rare->asked));
+        atl__free(rare->frame, sizeof(*rare->frame));
         atl__free(rare, sizeof(*rare));
     }
     atl__buf_free(&s->input.buf);

@@ -62,23 +62,23 @@ struct stream_family {
 
 struct stream_request {
     enum atl_read_kind kind;
-    bool own_frame;
     size_t size, scanned;
-    struct atl_frame frame;
+    const struct atl_frame *frame; /* peer; NULL: the stream's */
 };
 
 struct stream_connect; /* connect.c */
 
 struct stream_rare {
-    struct stream_request request;  /* valid while request is set */
-    struct atl_frame frame;         /* own framing, while own_frame is set */
+    struct stream_request request;  /* while requested and not wants_some */
+    struct atl_frame *asked;        /* owns; what a request has pointed to */
+    struct atl_frame *frame;        /* owns; own framing, or NULL */
     int64_t idle_ns;                /* own idle timeout, 0: the config's */
     struct atl_error *error;        /* owns; words for `code` */
     struct atl_addr *local;         /* owns; kept when the fd is closed */
     struct stream_connect *connect; /* owns; while connecting */
     struct atl_relay *relay_from;   /* owns; copies this stream's input */
     struct atl_list relays_to;      /* relays that write to this stream */
-    bool own_frame, unframed;
+    bool unframed; /* own framing: none */
 };
 
 /* All deadlines of a stream share one timer. Activity only writes stamps; the
@@ -126,6 +126,7 @@ struct atl_stream {
     unsigned pull : 1;
     unsigned opened : 1;      /* on_open has run */
     unsigned requested : 1;   /* a read request is open */
+    unsigned wants_some : 1;  /* for whatever comes: `rare` has nothing of it */
     unsigned eof : 1;         /* the kernel told the end of input */
     unsigned ended : 1;       /* and on_end told the user */
     unsigned fin_noticed : 1; /* a hangup was reported while not reading */
@@ -198,6 +199,8 @@ struct atl_bytes atl__input_view(const struct atl_stream *s);
 /* Drops bytes from the front; they stay readable until the loop goes on. */
 void atl__input_skip(struct atl_stream *s, size_t length);
 const struct atl_frame *atl__stream_frame(const struct atl_stream *s);
+/* Into *copy, which is made when it is NULL. -ENOMEM. */
+int atl__frame_keep(struct atl_frame **copy, const struct atl_frame *frame);
 /* The end that input has come to: 0 (more may come), ATL_EOF, or why the
    connection died. */
 int atl__input_over(const struct atl_stream *s);
