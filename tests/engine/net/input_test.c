@@ -263,6 +263,100 @@ TEST(many_frames_of_one_stream_do_not_starve_another)
     net_each_backend(fair);
 }
 
+/* Takes all there is; from the third frame on it first does what the case
+   wants, after which there must be no more. */
+static void take_on(struct net_record *r, const void *bytes, size_t n)
+{
+    void (*then)(struct atl_stream * s) =
+        *(void (**)(struct atl_stream *))r->extra;
+    struct atl_bytes next;
+    int taken = 1;
+    (void)bytes;
+    (void)n;
+    while (atl_stream_next(r->stream, &next) == 1) {
+        net_record_add(r, next.data, next.length);
+        if (++taken == 3 && then != NULL)
+            then(r->stream);
+    }
+}
+
+static void stop_user(struct atl_stream *s)
+{
+    atl_stream_hold(s, ATL_HOLD_USER);
+}
+
+static void next_frames(struct atl_loop *loop)
+{
+    static void (*const what[])(struct atl_stream *) = {NULL, stop_user,
+                                                        atl_stream_close};
+    static const char *const got[] = {"a|b|c|d|e|", "a|b|c|", "a|b|c|"};
+    for (size_t i = 0; i < sizeof(what) / sizeof(what[0]); i++) {
+        void (*then)(struct atl_stream *) = what[i];
+        struct net_record r = {
+            .marked = true, .then_data = take_on, .extra = &then};
+        struct atl_stream_options o = {.frame = &line};
+        struct atl_bytes next;
+        int fd = net_pair(&r, loop, &o);
+        net_send(fd, "a\nb\nc\nd\ne\nf", 11);
+        NET_UNTIL(loop, r.calls > 0);
+        CHECK_EQ_STR(r.bytes, got[i]);
+        CHECK_EQ_INT(r.calls, 1);
+        if (what[i] != atl_stream_close)
+            CHECK_EQ_INT(atl_stream_next(r.stream, &next), 0);
+        if (what[i] == stop_user) {
+            atl_stream_unhold(r.stream, ATL_HOLD_USER);
+            NET_UNTIL(loop, r.calls == 2);
+            CHECK_EQ_STR(r.bytes, "a|b|c|d|e|");
+        }
+        if (what[i] != atl_stream_close)
+            atl_stream_close(r.stream);
+        close(fd);
+        net_finish(loop);
+        net_record_free(&r);
+    }
+}
+TEST(frames_in_memory_can_be_taken_inside_on_data)
+{
+    net_each_backend(next_frames);
+}
+
+static void take_all(struct net_record *r, const void *bytes, size_t n)
+{
+    struct atl_bytes next;
+    size_t *most = r->extra, taken = 1;
+    (void)bytes;
+    (void)n;
+    while (atl_stream_next(r->stream, &next) == 1) {
+        net_record_add(r, next.data, next.length);
+        taken++;
+    }
+    if (taken > *most)
+        *most = taken;
+}
+
+static void next_is_fair(struct atl_loop *loop)
+{
+    size_t most = 0;
+    struct net_record r = {.then_data = take_all, .extra = &most};
+    struct atl_stream_options o = {.frame = &line};
+    char many[2000];
+    int fd = net_pair(&r, loop, &o);
+    memset(many, '\n', sizeof(many));
+    for (size_t i = 0; i < sizeof(many); i += 2)
+        many[i] = 'x';
+    net_send(fd, many, sizeof(many));
+    NET_UNTIL(loop, r.length == sizeof(many) / 2);
+    CHECK_EQ_INT(most, 64);
+    atl_stream_close(r.stream);
+    close(fd);
+    net_finish(loop);
+    net_record_free(&r);
+}
+TEST(frames_taken_inside_on_data_count_for_the_turn)
+{
+    net_each_backend(next_is_fair);
+}
+
 static void end_with_last_byte(struct atl_loop *loop)
 {
     struct net_record r = {0};
