@@ -243,8 +243,10 @@ ATL_API void atl_stream_stats(const struct atl_stream *s,
 /*
  * Socket options by name: "nodelay", "keepalive", "keepalive_idle" (s),
  * "keepalive_interval" (s), "keepalive_count", "user_timeout" (s),
- * "receive_buffer" (bytes), "send_buffer" (bytes), "tos", "reuse_address",
- * "linger" (s, -1: off). Booleans are 0 and 1. -EINVAL names the known ones.
+ * "quick_ack", "unsent_low" (bytes, TCP_NOTSENT_LOWAT), "max_segment" (bytes),
+ * "receive_buffer" (bytes), "send_buffer" (bytes), "tos", "ttl" (hops),
+ * "priority", "reuse_address", "linger" (s, -1: off). Booleans are 0 and 1.
+ * See socket(7), tcp(7), ip(7), ipv6(7). -EINVAL names the known ones.
  */
 ATL_API int atl_stream_set_option(struct atl_stream *s, const char *name,
                                   double value, struct atl_error *why);

@@ -33,9 +33,20 @@ static const struct option options[] = {
 #ifdef TCP_USER_TIMEOUT
     {"user_timeout", "s", IPPROTO_TCP, TCP_USER_TIMEOUT, 1000},
 #endif
+#ifdef TCP_QUICKACK
+    {"quick_ack", "b", IPPROTO_TCP, TCP_QUICKACK, 1},
+#endif
+#ifdef TCP_NOTSENT_LOWAT
+    {"unsent_low", "n", IPPROTO_TCP, TCP_NOTSENT_LOWAT, 1},
+#endif
+    {"max_segment", "n", IPPROTO_TCP, TCP_MAXSEG, 1},
     {"receive_buffer", "n", SOL_SOCKET, SO_RCVBUF, 1},
     {"send_buffer", "n", SOL_SOCKET, SO_SNDBUF, 1},
     {"tos", "n", IPPROTO_IP, IP_TOS, 1},
+    {"ttl", "n", IPPROTO_IP, IP_TTL, 1},
+#ifdef SO_PRIORITY
+    {"priority", "n", SOL_SOCKET, SO_PRIORITY, 1},
+#endif
     {"reuse_address", "b", SOL_SOCKET, SO_REUSEADDR, 1},
     {"linger", "s", SOL_SOCKET, LINGER, 1},
 };
@@ -63,17 +74,17 @@ static int unknown(const char *name, struct atl_error *why)
             strncat(list, " ", sizeof(list) - strlen(list) - 1);
         strncat(list, options[i].name, sizeof(list) - strlen(list) - 1);
     }
-    return atl_fail(why, -EINVAL, "no option \"%.40s\"; known: %s", name, list);
+    return atl_fail(why, -EINVAL, "no option \"%.20s\"; known: %s", name, list);
 }
 
-/* IPv6 sockets keep the same byte under another name. */
+/* IPv6 sockets keep the same under other names. */
 static void by_family(const struct atl_stream *s, int *level, int *number)
 {
     struct atl_addr a;
     if (*level == IPPROTO_IP && atl_stream_local(s, &a) == 0 &&
         a.sa.any.sa_family == AF_INET6) {
         *level = IPPROTO_IPV6;
-        *number = IPV6_TCLASS;
+        *number = *number == IP_TTL ? IPV6_UNICAST_HOPS : IPV6_TCLASS;
     }
 }
 

@@ -319,9 +319,10 @@ function connection:set_frame(frame, max) end
 ---@param seconds number|false
 function connection:set_timeout(seconds) end
 
----Sets a socket option: nodelay, keepalive, reuse_address (booleans),
+---Sets a socket option: nodelay, keepalive, quick_ack, reuse_address (booleans),
 ---keepalive_idle, keepalive_interval, user_timeout, linger (seconds),
----keepalive_count, receive_buffer, send_buffer, tos.
+---keepalive_count, receive_buffer, send_buffer, unsent_low, max_segment
+---(bytes), tos, ttl (hops), priority.
 ---@param name string
 ---@param value boolean|number
 ---@return true|nil ok

@@ -17,7 +17,11 @@ static void options(struct atl_loop *loop)
         {"keepalive_interval", "s", 5},
         {"keepalive_count", "n", 3},
         {"user_timeout", "s", 2.5},
+        {"quick_ack", "b", 1},
+        {"unsent_low", "n", 16384},
         {"tos", "n", 16},
+        {"ttl", "n", 7},
+        {"priority", "n", 3},
         {"reuse_address", "b", 1},
         {"linger", "s", 7},
         {"linger", "s", -1},
@@ -39,6 +43,10 @@ static void options(struct atl_loop *loop)
     CHECK(value >= 40000);
     CHECK_CODE(atl_stream_set_option(r.stream, "nodeley", 1, &why), -EINVAL);
     CHECK(strstr(why.text, "no option \"nodeley\"; known: nodelay ") != NULL);
+    CHECK_CODE(atl_stream_get_option(
+                   r.stream, "a name longer than any there is", &value, &why),
+               -EINVAL);
+    CHECK(strstr(why.text, " linger") != NULL); /* the list is whole */
     CHECK_CODE(atl_stream_get_option(r.stream, "", &value, &why), -EINVAL);
     CHECK_EQ_PTR(atl_option_type("x"), NULL);
     CHECK_CODE(atl_stream_set_option(r.stream, "send_buffer", -1, &why),
