@@ -78,7 +78,7 @@ struct stream_rare {
     struct stream_connect *connect; /* owns; while connecting */
     struct atl_relay *relay_from;   /* owns; copies this stream's input */
     struct atl_list relays_to;      /* relays that write to this stream */
-    bool unframed; /* own framing: none */
+    bool unframed;                  /* own framing: none */
 };
 
 /* All deadlines of a stream share one timer. Activity only writes stamps; the
