@@ -3,17 +3,11 @@
 -- copy only.
 
 local process = require "tests.support.process"
+local stock = require("tests.support.runner").stock
 
 local runner = process.quote(os.getenv("ATOOLS_LUA") or "build/atools-lua")
 local build = os.getenv("ATOOLS_BUILD") or "build"
-local stock_lua = os.getenv("ATOOLS_STOCK_LUA") or "lua5.4"
 local native = build .. "/lua/atools/native.so"
-
-local function stock(code)
-  local paths = "export LUA_PATH='%s/lua/?.lua;;' LUA_CPATH='%s/lua/?.so;;'; "
-  return process.run(paths:format(build, build) .. "exec " .. stock_lua .. " -e "
-    .. process.quote(code))
-end
 
 local function in_runner(code)
   return process.run("exec " .. runner .. " -e " .. process.quote(code))

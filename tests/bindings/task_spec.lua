@@ -2,7 +2,6 @@
 -- Tasks: order, ends, cancelling, and that no failure vanishes.
 
 local atools = require "atools"
-local process = require "tests.support.process"
 local runner = require "tests.support.runner"
 
 -- What on_error hears while fn runs and for a while after.
@@ -381,14 +380,11 @@ end)
 
 describe("outside of tasks", function()
   it("what waits raises, telling what to do", function()
-    local build = os.getenv("ATOOLS_BUILD") or "build"
-    local stock_lua = os.getenv("ATOOLS_STOCK_LUA") or "lua5.4"
-    local _, out = process.run(([[
-      export LUA_PATH='%s/lua/?.lua;;' LUA_CPATH='%s/lua/?.so;;'
-      exec %s -e 'local atools = require "atools"
-        print(select(2, pcall(atools.sleep, 1)))
-        print(select(2, pcall(atools.deadline, 1, print)))
-        print(atools.current())']]):format(build, build, stock_lua))
+    local _, out = runner.stock [[
+      local atools = require "atools"
+      print(select(2, pcall(atools.sleep, 1)))
+      print(select(2, pcall(atools.deadline, 1, print)))
+      print(atools.current())]]
     local advice = "outside a task: start it with atools%.run or atools%.spawn\n"
     assert.matches("^cannot wait here: " .. advice .. advice .. "nil\n$", out)
   end)

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- The runner as a program, for specs.
+-- The runner and the stock interpreter as programs, for specs.
 
 local process = require "tests.support.process"
 
@@ -23,6 +23,19 @@ end
 ---@return string err
 function M.run(...)
   return process.run(M.quoted(...))
+end
+
+--- Runs code to its end in the stock interpreter, which finds the modules of
+--- the build; started as that build needs it.
+---@param code string
+---@return integer code
+---@return string out
+---@return string err
+function M.stock(code)
+  local build = os.getenv("ATOOLS_BUILD") or "build"
+  local paths = "export LUA_PATH='%s/lua/?.lua;;' LUA_CPATH='%s/lua/?.so;;'; exec %s -e %s"
+  local interpreter = os.getenv("ATOOLS_STOCK_LUA") or "lua5.4"
+  return process.run(paths:format(build, build, interpreter, process.quote(code)))
 end
 
 local files = {}

@@ -6,10 +6,7 @@ local process = require "tests.support.process"
 local runner = require "tests.support.runner"
 
 local function stock(code)
-  local build = os.getenv("ATOOLS_BUILD") or "build"
-  local paths = "export LUA_PATH='%s/lua/?.lua;;' LUA_CPATH='%s/lua/?.so;;'; "
-  return process.run(paths:format(build, build) .. "exec lua5.4 -e "
-    .. process.quote("local atools = require 'atools'\n" .. code))
+  return runner.stock("local atools = require 'atools'\n" .. code)
 end
 
 describe("check", function()
